@@ -1,0 +1,1 @@
+"""Clips: recorded ones read as they are needed, and made-up ones."""

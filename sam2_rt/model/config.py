@@ -1,0 +1,75 @@
+"""The sizes of the model: the fields in which checkpoints differ. All else is a constant."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+PATCH_STRIDE: Final = 4
+FEATURE_STRIDE: Final = 16
+NUM_RECENT: Final = 6
+"""Recent memories that a track attends to (num_maskmem - 1 in the paper's code)."""
+MAX_POINTERS: Final = 16
+"""Length of the pointer span; a stream has no last frame, so it never shrinks with a clip."""
+NUM_MULTIMASK: Final = 3
+PIXEL_MEAN: Final = (0.485, 0.456, 0.406)
+PIXEL_STD: Final = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkConfig:
+    """Hiera: the six fields in which the official trunks differ."""
+
+    embed_dim: int
+    num_heads: int
+    """At the first stage; doubles with each stage, as the channels do."""
+    stages: tuple[int, int, int, int]
+    """Blocks a stage."""
+    global_blocks: tuple[int, ...]
+    """Blocks that attend to the whole frame; the others attend within windows."""
+    windows: tuple[int, int, int, int] = (8, 4, 14, 7)
+    """Window side, in tokens, a stage."""
+    background_size: int = 7
+    """Side of the coarse position embedding under the windowed one."""
+
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Channels a stage, shallow to deep."""
+        c = self.embed_dim
+        return (c, 2 * c, 4 * c, 8 * c)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A whole model. Official ones differ in the trunk and the version; nano also narrows the rest."""
+
+    trunk: TrunkConfig
+    version: Literal["2.0", "2.1"] = "2.1"
+    """2.1 adds temporal positions of pointers and an embedding of absence to memories."""
+    image_size: int = 1024
+    """Side of the square input in pixels, divisible by 32."""
+    dim: int = 256
+    memory_dim: int = 64
+    memory_layers: int = 4
+    feedforward_dim: int = 2048
+    """Of memory attention and of the two-way decoder."""
+
+    def __post_init__(self) -> None:
+        if self.image_size < 32 or self.image_size % 32:
+            raise ValueError(f"image size {self.image_size} is not a positive multiple of 32")
+        if self.dim % self.memory_dim or self.dim % 16:
+            raise ValueError(f"dim {self.dim} does not split into {self.memory_dim} and into heads")
+
+    @property
+    def grid(self) -> int:
+        """Side of the stride-16 feature map."""
+        return self.image_size // FEATURE_STRIDE
+
+    def at(self, image_size: int | None) -> "ModelConfig":
+        """The same model for another input size; None keeps it."""
+        return self if image_size is None else replace(self, image_size=image_size)
+
+
+TINY: Final = TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9))
+SMALL: Final = TrunkConfig(96, 1, (1, 2, 11, 2), (7, 10, 13))
+BASE_PLUS: Final = TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), background_size=14)
+LARGE: Final = TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8))
+NANO: Final = TrunkConfig(32, 1, (1, 1, 3, 1), (4,), windows=(8, 4, 8, 4))

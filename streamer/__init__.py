@@ -1,0 +1,1 @@
+"""The streaming service: WebRTC in, masks and composited video out."""
