@@ -1,1 +1,1 @@
-"""Every change that aiortc needs, one file each; the release is pinned and its private names are under test."""
+"""Every change that aiortc needs, one file each; its release and private names are under test."""
