@@ -85,7 +85,7 @@ def layer_of(module: str) -> int:
 
 
 def is_ours(module: str) -> bool:
-    return module.split(".")[0] in {"sam2_rt", "streamer", "load"}
+    return module.partition(".")[0] in {"sam2_rt", "streamer", "load"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)
@@ -124,7 +124,7 @@ def test_the_service_knows_four_modules_of_the_model(file: Path):
 def test_third_parties_have_owners(file: Path):
     module = module_of(file)
     for name in imports_of(file):
-        owners = OWNERS.get(name.split(".")[0])
+        owners = OWNERS.get(name.partition(".")[0])
         if owners is not None:
             assert module.startswith(owners), f"{module} imports {name}, which belongs to {owners}"
 
@@ -146,7 +146,9 @@ def test_rooms_are_small(file: Path):
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)
 def test_whatever_grows_has_a_bound(file: Path):
-    for call in re.findall(r"\b(?:asyncio\.|queue\.)?(?:Simple)?Queue(?:\[\w+\])?\(([^)]*)\)", file.read_text()):
+    for call in re.findall(
+        r"\b(?:asyncio\.|queue\.)?(?:Simple)?Queue(?:\[\w+\])?\(([^)]*)\)", file.read_text()
+    ):
         assert "maxsize" in call or call.strip("0 "), f"{file}: an unbounded queue"
     for call in re.findall(r"\bdeque(?:\[[^\]]*\])?\(([^)]*)\)", file.read_text()):
         assert "maxlen" in call, f"{file}: a deque without maxlen"

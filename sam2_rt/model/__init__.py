@@ -1,1 +1,1 @@
-"""The model: one file per box of the figure in the SAM 2 paper; modules without state between calls."""
+"""The model: one file per box of the paper's figure; modules without state between calls."""

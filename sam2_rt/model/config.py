@@ -39,7 +39,7 @@ class TrunkConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A whole model. Official ones differ in the trunk and the version; nano also narrows the rest."""
+    """A whole model. Official ones differ in trunk and version; nano also narrows the rest."""
 
     trunk: TrunkConfig
     version: Literal["2.0", "2.1"] = "2.1"

@@ -1,1 +1,1 @@
-"""What happens over time: frames, prompts, memories and tracks. Policy on the host, arithmetic in model/."""
+"""What happens over time: frames, prompts, memories, tracks. Policy only; model/ computes."""

@@ -1,0 +1,90 @@
+"""What more than one box of the figure is built from: MLP, normalisation and position encodings."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+TEMPERATURE = 10_000.0
+
+
+class MLP(nn.Module):
+    """Linear layers with an activation between each two."""
+
+    def __init__(
+        self, dims: tuple[int, ...], activation: Callable[[Tensor], Tensor] = F.relu
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(dims))
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., dims[0]] -> [..., dims[-1]]"""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = self.activation(layer(x))
+        return last(x)
+
+
+class LayerNorm2d(nn.Module):
+    """Layer normalisation over the channels of a feature map."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H, W]"""
+        x = x.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.weight.shape, self.weight, self.bias, eps=1e-6)
+        return x.permute(0, 3, 1, 2)
+
+
+def sine_position_2d(dim: int, height: int, width: int, device: torch.device) -> Tensor:
+    """Fixed sine position of a feature map, y channels before x channels: [dim, height, width]."""
+    half = dim // 2
+    y, x = (_unit_circle(length, half, device) for length in (height, width))
+    return torch.cat(
+        [y.T[:, :, None].expand(-1, -1, width), x.T[:, None, :].expand(-1, height, -1)]
+    )
+
+
+def _unit_circle(length: int, dim: int, device: torch.device) -> Tensor:
+    """[length, dim]: positions 1..length of one axis, sine in even and cosine in odd channels."""
+    place = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+    angle = place / (length + 1e-6) * (2 * math.pi)
+    divisor = TEMPERATURE ** (2 * (torch.arange(dim, device=device) // 2) / dim)
+    phase = angle[:, None] / divisor
+    return torch.stack([phase[:, 0::2].sin(), phase[:, 1::2].cos()], dim=-1).flatten(1)
+
+
+def sine_position_1d(position: Tensor, dim: int) -> Tensor:
+    """[...] -> [..., dim]: all sines, then all cosines."""
+    half = dim // 2
+    divisor = TEMPERATURE ** (2 * (torch.arange(half, device=position.device) // 2) / half)
+    phase = position[..., None] / divisor
+    return torch.cat([phase.sin(), phase.cos()], dim=-1)
+
+
+def axial_rotation(dim: int, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the rotary angles of a square grid, row by row: two of [side², dim / 2].
+
+    The first half of the pairs turns with x, the second with y (RoPE for vision, arXiv 2403.13298).
+    """
+    frequency = TEMPERATURE ** -(torch.arange(0, dim, 4, device=device)[: dim // 4] / dim)
+    place = torch.arange(side * side, device=device)
+    x, y = (place % side).float(), (place // side).float()
+    angle = torch.cat([x[:, None] * frequency, y[:, None] * frequency], dim=-1)
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Turns neighbouring channels as pairs, in float32: x [..., N, dim], rotation [N, dim / 2]."""
+    cos, sin = rotation
+    pairs = x.float().unflatten(-1, (-1, 2))
+    a, b = pairs.unbind(-1)
+    return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2).to(x.dtype)

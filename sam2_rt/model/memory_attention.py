@@ -1,0 +1,105 @@
+"""Memory attention: conditions a frame's feature on what a track remembers, with axial RoPE."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sam2_rt.model.layers import axial_rotation, rotate
+
+Rotation = tuple[Tensor, Tensor]
+
+
+class MemoryTokens(NamedTuple):
+    """The keys and values of a batch of tracks: spatial tokens first, then those of pointers."""
+
+    tokens: Tensor
+    """[B, M * N + P, memory_dim], for M memories of N places and P pointer tokens."""
+    position: Tensor
+    """Like tokens; added to keys, never to values."""
+    num_pointer_tokens: int
+    """P: they have no place, so they are not rotated."""
+    is_valid: Tensor | None
+    """[B, M * N + P] bool; None when no track's bank is padded."""
+
+
+class MemoryAttention(nn.Module):
+    """A stack of self-attention over the frame and cross-attention into the memories."""
+
+    def __init__(self, dim: int, memory_dim: int, num_layers: int, feedforward_dim: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            MemoryAttentionLayer(dim, memory_dim, feedforward_dim) for _ in range(num_layers)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self._rotation: Rotation | None = None  # of the last size and device
+
+    def forward(self, feature: Tensor, position: Tensor, memories: MemoryTokens) -> Tensor:
+        """feature [B, N, dim], position [N, dim] (sine) -> [B, N, dim]"""
+        x = feature + 0.1 * position
+        rotation = self.rotation(feature)
+        for layer in self.layers:
+            x = layer(x, memories, rotation)
+        return self.norm(x)
+
+    def rotation(self, feature: Tensor) -> Rotation:
+        """The rotary angles of the feature's square grid, made anew when its size changes."""
+        num_places, dim = feature.shape[-2:]
+        cached = self._rotation
+        if cached is None or len(cached[0]) != num_places or cached[0].device != feature.device:
+            side = round(num_places**0.5)
+            assert side * side == num_places, f"{num_places} places are no square grid"
+            cached = self._rotation = axial_rotation(dim, side, feature.device)
+        return cached
+
+
+class MemoryAttentionLayer(nn.Module):
+    """Pre-norm: self-attention, cross-attention, feed-forward."""
+
+    def __init__(self, dim: int, memory_dim: int, feedforward_dim: int) -> None:
+        super().__init__()
+        self.self_attn = RotaryAttention(dim, dim)
+        self.cross_attn_image = RotaryAttention(dim, memory_dim)
+        self.linear1 = nn.Linear(dim, feedforward_dim)
+        self.linear2 = nn.Linear(feedforward_dim, dim)
+        self.norm1 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.norm3 = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
+        """x [B, N, dim] -> [B, N, dim]"""
+        x = x + self.self_attn.over_frame(self.norm1(x), rotation)
+        x = x + self.cross_attn_image.over_memories(self.norm2(x), memories, rotation)
+        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
+
+
+class RotaryAttention(nn.Module):
+    """One head; queries and spatial keys are rotated by their place in the grid."""
+
+    def __init__(self, dim: int, kv_dim: int) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(kv_dim, dim)
+        self.v_proj = nn.Linear(kv_dim, dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def over_frame(self, x: Tensor, rotation: Rotation) -> Tensor:
+        """x [B, N, dim] attends to itself."""
+        q, k = (rotate(proj(x), rotation) for proj in (self.q_proj, self.k_proj))
+        return self._attend(q, k, self.v_proj(x), None)
+
+    def over_memories(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
+        """x [B, N, dim] attends to all memories; each memory's grid is rotated like the frame's."""
+        q = rotate(self.q_proj(x), rotation)
+        k = self.k_proj(memories.tokens + memories.position)
+        num_spatial = k.shape[1] - memories.num_pointer_tokens
+        spatial = rotate(k[:, :num_spatial].unflatten(1, (-1, x.shape[1])), rotation)
+        k = torch.cat([spatial.flatten(1, 2), k[:, num_spatial:]], dim=1)
+        return self._attend(q, k, self.v_proj(memories.tokens), memories.is_valid)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, is_valid: Tensor | None) -> Tensor:
+        mask = None if is_valid is None else is_valid[:, None, None, :]
+        q, k, v = (t[:, None] for t in (q, k, v))
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.out_proj(x[:, 0])

@@ -1,0 +1,219 @@
+"""SAM2: the model's four calls. It knows no time: whoever calls it says what is remembered."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sam2_rt.model.config import MAX_POINTERS, NUM_RECENT, ModelConfig
+from sam2_rt.model.image_encoder import ImageEncoder
+from sam2_rt.model.layers import MLP, sine_position_1d, sine_position_2d
+from sam2_rt.model.mask_decoder import MaskDecoder, choose_by_iou, choose_single
+from sam2_rt.model.memory_attention import MemoryAttention, MemoryTokens
+from sam2_rt.model.memory_encoder import MemoryEncoder
+from sam2_rt.model.prompt_encoder import NOT_A_POINT, PromptEncoder
+
+ABSENT_LOGIT = -1024.0  # of every pixel while the occlusion head says the object is not there
+GIVEN_LOGIT = 10.0  # of a mask that was given rather than predicted
+MEMORY_MASK_SCALE, MEMORY_MASK_BIAS = 20.0, -10.0
+
+
+class Embedding(NamedTuple):
+    """What the image encoder makes of one frame, once."""
+
+    feature: Tensor
+    """[1, dim, g, g], stride 16"""
+    high_resolution: tuple[Tensor, Tensor]
+    """[1, dim/8, 4g, 4g] and [1, dim/4, 2g, 2g]: the decoder's skips"""
+
+
+class Memories(NamedTuple):
+    """What each row of a batch remembers; rows with less are padded and say so."""
+
+    features: Tensor
+    """[B, M, memory_dim, g, g] as stored"""
+    ages: Tensor
+    """[B, M] frames since each memory: 1..6 for recent ones, 0 for conditioning ones of any age"""
+    pointers: Tensor
+    """[B, P, dim]"""
+    pointer_ages: Tensor
+    """[B, P] frames since each pointer, any size"""
+    is_memory: Tensor | None
+    """[B, M] bool, None when nothing is padded"""
+    is_pointer: Tensor | None
+    """[B, P] bool, likewise"""
+
+
+class PromptTensors(NamedTuple):
+    """A prompt in the model's units; either part may be missing."""
+
+    points: Tensor
+    """[B, P, 2] (x, y) in pixels of the input; P = 0: no points"""
+    labels: Tensor
+    """[B, P]: 1 positive, 0 negative, 2 and 3 the corners of a box"""
+    mask_logits: Tensor | None
+    """[B, 1, 4g, 4g]: the mask so far, -32..32"""
+
+
+class Prediction(NamedTuple):
+    """What the decoder says of each row of a batch, or, one dimension less, of a track."""
+
+    mask_logits: Tensor
+    """[B, 4g, 4g] float32, > 0 is the object"""
+    iou: Tensor
+    """[B] predicted, 0..1"""
+    object_score: Tensor
+    """[B] logit, > 0 is visible"""
+    object_pointer: Tensor
+    """[B, dim]"""
+
+
+class SAM2(nn.Module):
+    """Segment Anything in Images and Videos (Ravi et al., 2024), for batches of tracks."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, memory_dim = config.dim, config.memory_dim
+        self.image_encoder = ImageEncoder(config.trunk, dim)
+        self.memory_attention = MemoryAttention(
+            dim, memory_dim, config.memory_layers, config.feedforward_dim
+        )
+        self.memory_encoder = MemoryEncoder(dim, memory_dim)
+        self.sam_prompt_encoder = PromptEncoder(dim)
+        self.sam_mask_decoder = MaskDecoder(dim, config.feedforward_dim)
+        self.obj_ptr_proj = MLP((dim, dim, dim, dim))
+        self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
+        self.maskmem_tpos_enc = nn.Parameter(torch.zeros(NUM_RECENT + 1, 1, 1, memory_dim))
+        self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, dim))
+        self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, dim))  # in checkpoints, never read
+        self.no_obj_ptr = nn.Parameter(torch.zeros(1, dim))
+        if config.version == "2.1":
+            self.no_obj_embed_spatial = nn.Parameter(torch.zeros(1, memory_dim))
+            self.obj_ptr_tpos_proj = nn.Linear(dim, memory_dim)
+
+    def encode_image(self, pixels: Tensor) -> Embedding:
+        """pixels [1, 3, S, S], normalised -> everything later calls need of the frame"""
+        stride_4, stride_8, feature = self.image_encoder(pixels)
+        decoder = self.sam_mask_decoder
+        return Embedding(feature, (decoder.conv_s0(stride_4), decoder.conv_s1(stride_8)))
+
+    def condition_on_memory(self, feature: Tensor, memories: Memories) -> Tensor:
+        """feature [1, dim, g, g], memories of B rows -> [B, dim, g, g]"""
+        batch, side = len(memories.features), feature.shape[2:]
+        position = sine_position_2d(feature.shape[1], side[0], side[1], feature.device).flatten(1).T
+        tokens = feature.flatten(2).mT.expand(batch, -1, -1)
+        tokens = self.memory_attention(tokens, position.to(feature.dtype), self.tokens(memories))
+        return tokens.mT.unflatten(2, side)
+
+    def without_memory(self, feature: Tensor) -> Tensor:
+        """The feature of a frame on which a track begins: [1, dim, g, g] -> [1, dim, g, g]"""
+        return feature + self.no_mem_embed[0, :, :, None]
+
+    def tokens(self, memories: Memories) -> MemoryTokens:
+        """Keys, values and positions of the memories, spatial tokens before pointers."""
+        dtype = self.no_mem_embed.dtype
+        batch, _, memory_dim, height, width = memories.features.shape
+        spatial = memories.features.to(dtype).flatten(3).mT.flatten(1, 2)
+        # Age 1 reads the first temporal code and age 6 the sixth; age 0, conditioning, the last.
+        temporal = self.maskmem_tpos_enc[memories.ages.long() - 1, 0]
+        sine = sine_position_2d(memory_dim, height, width, spatial.device).flatten(1).T
+        position = (sine.to(dtype) + temporal).flatten(1, 2)
+        pointers = memories.pointers.unflatten(2, (-1, memory_dim)).flatten(1, 2).to(dtype)
+        splits = self.config.dim // memory_dim
+        pointer_position = self._pointer_position(memories.pointer_ages)
+        pointer_position = pointer_position.repeat_interleave(splits, dim=1)
+        is_valid = None
+        if memories.is_memory is not None and memories.is_pointer is not None:
+            places = memories.is_memory.repeat_interleave(height * width, dim=1)
+            is_valid = torch.cat([places, memories.is_pointer.repeat_interleave(splits, 1)], dim=1)
+        return MemoryTokens(
+            torch.cat([spatial, pointers], dim=1),
+            torch.cat([position.expand(batch, -1, -1), pointer_position], dim=1),
+            pointers.shape[1],
+            is_valid,
+        )
+
+    def _pointer_position(self, ages: Tensor) -> Tensor:
+        """[B, P] -> [B, P, memory_dim]; SAM 2.0 gave pointers no position"""
+        if self.config.version == "2.0":
+            return self.maskmem_tpos_enc.new_zeros(*ages.shape, self.config.memory_dim)
+        # Signed and in units of the pointer span, as 2.1 was trained; a stream's span is constant.
+        sine = sine_position_1d(ages.float() / (MAX_POINTERS - 1), self.config.dim)
+        return self.obj_ptr_tpos_proj(sine.to(self.maskmem_tpos_enc.dtype))
+
+    def decode_masks(
+        self,
+        feature: Tensor,
+        high_resolution: tuple[Tensor, Tensor],
+        prompt: PromptTensors | None,
+        *,
+        is_ambiguous: bool,
+    ) -> Prediction:
+        """feature [B, dim, g, g] -> B predictions.
+
+        prompt None: propagation. is_ambiguous: choose among three masks by predicted IoU, as SAM 2
+        does for one point or none; otherwise answer with the single mask.
+        """
+        batch, side = len(feature), feature.shape[-1]
+        encoder = self.sam_prompt_encoder
+        tokens = self._prompt_tokens(prompt, batch)
+        if prompt is None or prompt.mask_logits is None:
+            dense = encoder.no_mask(side)
+        else:
+            dense = encoder.encode_mask(prompt.mask_logits.to(feature.dtype))
+        candidates = self.sam_mask_decoder(
+            feature + dense, encoder.grid_position(side), tokens, high_resolution
+        )
+        choose = choose_by_iou if is_ambiguous else choose_single
+        score = candidates.object_score.float()
+        logits = torch.where(
+            (score > 0)[:, None, None, None], candidates.mask_logits.float(), ABSENT_LOGIT
+        )
+        mask_logits, iou, token = choose(candidates._replace(mask_logits=logits))
+        return Prediction(mask_logits, iou.float(), score, self._pointer(token, score > 0))
+
+    def _prompt_tokens(self, prompt: PromptTensors | None, batch: int) -> Tensor:
+        weight = self.no_obj_ptr
+        if prompt is None or prompt.points.shape[1] == 0:  # "no points" is one point that is none
+            points = weight.new_zeros(batch, 1, 2)
+            labels = torch.full((batch, 1), NOT_A_POINT, device=weight.device)
+        else:
+            points, labels = prompt.points.to(weight.dtype), prompt.labels
+        return self.sam_prompt_encoder.encode_points(points, labels, self.config.image_size)
+
+    def _pointer(self, token: Tensor, is_visible: Tensor) -> Tensor:
+        """Pointer tokens [B, dim] -> object pointers, replaced where the object is absent"""
+        return torch.where(is_visible[:, None], self.obj_ptr_proj(token), self.no_obj_ptr)
+
+    def adopt_mask(self, embedding: Embedding, mask: Tensor) -> Prediction:
+        """Takes a given mask [B, S, S] (0.0 or 1.0) as the output; only its pointer is decoded."""
+        logits = (2 * mask - 1)[:, None] * GIVEN_LOGIT
+        side = 4 * embedding.feature.shape[-1]
+        low = F.interpolate(logits, (side, side), mode="bilinear", antialias=True)
+        dense = self.mask_downsample(mask[:, None].to(embedding.feature.dtype))
+        nothing = mask.new_zeros(len(mask), 0, 2)
+        prompt = PromptTensors(nothing, nothing[..., 0].long(), dense)
+        feature = embedding.feature.expand(len(mask), -1, -1, -1)
+        decoded = self.decode_masks(feature, embedding.high_resolution, prompt, is_ambiguous=False)
+        is_there = mask.flatten(1).any(dim=1)
+        pointer = torch.where(is_there[:, None], decoded.object_pointer, self.no_obj_ptr)
+        score = torch.where(is_there, GIVEN_LOGIT, -GIVEN_LOGIT)
+        return Prediction(low[:, 0], torch.ones_like(score), score, pointer)
+
+    def encode_memory(self, feature: Tensor, prediction: Prediction, is_prompted: Tensor) -> Tensor:
+        """feature [1, dim, g, g], B predictions, is_prompted [B] bool -> [B, memory_dim, g, g]
+
+        A prompted mask is remembered as a binary one, a propagated mask with its doubts.
+        """
+        size = 16 * feature.shape[-1]
+        logits = prediction.mask_logits[:, None]
+        logits = F.interpolate(logits, (size, size), mode="bilinear")
+        mask = torch.where(is_prompted[:, None, None, None], (logits > 0).float(), logits.sigmoid())
+        mask = mask * MEMORY_MASK_SCALE + MEMORY_MASK_BIAS
+        memory = self.memory_encoder(feature, mask.to(feature.dtype))
+        if self.config.version == "2.1":
+            absent = (prediction.object_score <= 0).to(memory.dtype)[:, None]
+            memory = memory + (absent * self.no_obj_embed_spatial)[:, :, None, None]
+        return memory
