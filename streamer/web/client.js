@@ -1,0 +1,301 @@
+/**
+ * Sam2Client: a video stream out over WebRTC, masks and the returned video back, clicks in between.
+ *
+ *     const client = new Sam2Client();
+ *     client.addEventListener("masks", ({ detail }) => console.log(detail.objects));
+ *     await client.connect(await navigator.mediaDevices.getUserMedia({ video: true }));
+ *     video.srcObject = client.returned;
+ *     await client.prompt({ trackId: 1, points: [[0.5, 0.5, 1]] });
+ *
+ * An ES module and its neighbour mask_frame.js: no build step, no dependency. Coordinates are 0..1
+ * of the sent frame; RTP timestamps are those of the frames as this client sent them.
+ */
+
+import { decodeMaskFrame } from "./mask_frame.js";
+
+const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
+const GATHERING_MS = 2000; // candidates found later are left out: the offer is sent once
+const HELLO_MS = 15000; // from the answer until the service has said hello
+const GRACE_MS = 5000; // a connection that stays "disconnected" for longer is lost
+const PING_MS = 2000;
+
+/**
+ * A fault with a code that programs can test: "unreachable", "full", "refused", "lost", "busy",
+ * "closed", or one of the service's (bad_prompt, too_many_tracks, unknown_track, ...).
+ */
+export class Sam2Error extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{retryAfterS?: number}} [more] retryAfterS: with "full", when to try again
+   */
+  constructor(code, message, { retryAfterS } = {}) {
+    super(message);
+    this.name = "Sam2Error";
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/**
+ * @typedef {[x: number, y: number, label: 0 | 1]} Point  1 is on the object, 0 is not
+ * @typedef {{index: number, rtp_timestamp: number}} FrameName
+ * @typedef {{seq: number, track_id: number | null, frame: FrameName | null,
+ *            applied_to: "exact" | "newest" | null}} Ack
+ * @typedef {{session: string, version: number,
+ *            model: {name: string, image_size: number, device: string, is_trained: boolean},
+ *            limits: {max_tracks: number, max_points: number, max_message_bytes: number,
+ *                     max_prompts_waiting: number}}} Hello
+ * @typedef {{trackId: number, points?: Point[], box?: [number, number, number, number],
+ *            mask?: {size: [number, number], counts: string}, clear?: boolean,
+ *            rtpTimestamp?: number | null}} Prompt
+ */
+
+/**
+ * Events, each a CustomEvent whose detail is named here:
+ * `hello` Hello; `masks` MaskFrame; `track` {kind, track_id, frame}; `stats` as the service sends
+ * it; `fault` Sam2Error (an error of no single request); `close` Sam2Error, or null after close().
+ */
+export class Sam2Client extends EventTarget {
+  /** @type {Hello | null} what the service said of itself */
+  hello = null;
+  /** @type {MediaStream | null} the video that comes back */
+  returned = null;
+  /** @type {number | null} round trip of the last ping, milliseconds */
+  roundTripMs = null;
+
+  #peer = null;
+  #control = null;
+  #location = null; // where a DELETE ends the session
+  #pending = new Map(); // seq -> {resolve, reject, sentAtMs}
+  #seq = 0;
+  #offset = null; // in_rtp - out_rtp (mod 2^32), the same for all frames of a session
+  #timers = new Set();
+
+  /** @returns {boolean} whether prompts can be sent */
+  get isOpen() {
+    return this.#control?.readyState === "open" && this.hello !== null;
+  }
+
+  /**
+   * Sends the stream's video; resolves when the service has said hello.
+   * @param {MediaStream} stream with one video track
+   * @param {{url?: string}} [options] url: the service, where it is not the page's own origin
+   * @returns {Promise<Hello>}
+   * @throws {Sam2Error} unreachable, full, refused or lost
+   */
+  async connect(stream, { url = "" } = {}) {
+    if (this.#peer) throw new Sam2Error("closed", "a Sam2Client connects once: make a new one");
+    const base = new URL(url || ".", document.baseURI);
+    try {
+      const config = await (await request(new URL("config", base))).json();
+      const peer = this.#open(stream, config.iceServers ?? []);
+      await peer.setLocalDescription();
+      await isGathered(peer);
+      const { sdp, type } = peer.localDescription;
+      const answer = await request(new URL("offer", base), {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ sdp, type }),
+      });
+      const description = await answer.json();
+      this.#location = new URL(description.location, base);
+      const greeted = this.#greeting();
+      greeted.catch(() => {}); // awaited below, unless the answer itself is bad
+      await peer.setRemoteDescription({ sdp: description.sdp, type: "answer" });
+      return await greeted;
+    } catch (error) {
+      this.#end(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Begins a track or corrects it.
+   * @param {Prompt} prompt rtpTimestamp: the frame that the viewer saw; without it the newest
+   * @returns {Promise<Ack>} after the step in which it was carried out
+   */
+  prompt({ trackId, points, box, mask, clear = false, rtpTimestamp = null }) {
+    const said = { points, box, mask, clear, rtp_timestamp: rtpTimestamp };
+    return this.#ask({ type: "prompt", track_id: trackId, ...said });
+  }
+
+  /** @param {number} trackId @returns {Promise<Ack>} */
+  remove(trackId) {
+    return this.#ask({ type: "remove", track_id: trackId });
+  }
+
+  /** @param {{output: "overlay" | "none"}} output what the returned video shows @returns {Promise<Ack>} */
+  configure({ output }) {
+    return this.#ask({ type: "configure", output });
+  }
+
+  /**
+   * The frame as it was sent, from the frame as it came back.
+   * @param {number | undefined} rtpTimestamp of requestVideoFrameCallback's metadata
+   * @returns {number | null} null where the browser gives none, or before the first mask frame
+   */
+  sentTimestamp(rtpTimestamp) {
+    if (rtpTimestamp === undefined || this.#offset === null) return null;
+    return (rtpTimestamp + this.#offset) >>> 0;
+  }
+
+  /** Ends the session here and at the service. */
+  close() {
+    this.#end(null);
+  }
+
+  #open(stream, iceServers) {
+    const [camera] = stream.getVideoTracks();
+    if (!camera) throw new Sam2Error("refused", "the stream has no video track");
+    const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.#peer = peer;
+    this.#control = peer.createDataChannel("control"); // reliable and ordered
+    this.#control.onmessage = ({ data }) => this.#hear(JSON.parse(data));
+    this.#control.onclose = () => this.#end(new Sam2Error("lost", "the service ended the session"));
+    const masks = peer.createDataChannel("masks", { ordered: false, maxRetransmits: 0 });
+    masks.binaryType = "arraybuffer";
+    masks.onmessage = ({ data }) => this.#see(data);
+    const { receiver } = peer.addTransceiver(camera, { direction: "sendrecv", streams: [stream] });
+    // Play what came at once: a late frame is worth less than a smooth one here.
+    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+    else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
+    this.returned = new MediaStream([receiver.track]);
+    peer.onconnectionstatechange = () => this.#watch(peer);
+    addEventListener("pagehide", this.#leave);
+    return peer;
+  }
+
+  /** @returns {Promise<Hello>} */
+  #greeting() {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Sam2Error("lost", "no media path to the service was found"));
+      this.#later(late, HELLO_MS);
+      this.addEventListener("hello", ({ detail }) => resolve(detail), { once: true });
+      this.addEventListener("close", ({ detail }) => reject(detail ?? closed()), { once: true });
+    });
+  }
+
+  #watch(peer) {
+    if (peer.connectionState === "failed") {
+      this.#end(new Sam2Error("lost", "the connection to the service was lost"));
+    } else if (peer.connectionState === "disconnected") {
+      this.#later(() => {
+        if (peer.connectionState === "disconnected") {
+          this.#end(new Sam2Error("lost", "the connection to the service was lost"));
+        }
+      }, GRACE_MS);
+    }
+  }
+
+  #hear(message) {
+    if (message.type === "hello") {
+      this.hello = message;
+      this.#ping();
+      this.#tell("hello", message);
+    } else if (message.type === "ack") {
+      this.#settle(message.seq)?.resolve(message);
+    } else if (message.type === "pong") {
+      const asked = this.#settle(message.seq);
+      if (asked) this.roundTripMs = performance.now() - asked.sentAtMs;
+    } else if (message.type === "error") {
+      const error = new Sam2Error(message.code, message.message);
+      const asked = this.#settle(message.seq);
+      if (asked) asked.reject(error);
+      else this.#tell("fault", error);
+    } else if (message.type === "event") {
+      this.#tell("track", message);
+    } else if (message.type === "stats") {
+      this.#tell("stats", message);
+    }
+  }
+
+  #see(buffer) {
+    const frame = decodeMaskFrame(buffer);
+    if (frame.outRtp !== 0) this.#offset = (frame.inRtp - frame.outRtp) >>> 0;
+    this.#tell("masks", frame);
+  }
+
+  #ask(message) {
+    if (!this.isOpen) return Promise.reject(closed());
+    if (this.#pending.size >= MAX_PENDING) {
+      return Promise.reject(new Sam2Error("busy", `${MAX_PENDING} requests wait for an answer`));
+    }
+    const seq = this.#seq++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(seq, { resolve, reject, sentAtMs: performance.now() });
+      this.#control.send(JSON.stringify({ ...message, seq }));
+    });
+  }
+
+  #ping() {
+    if (!this.isOpen) return;
+    this.#ask({ type: "ping" }).catch(() => {}); // a pong settles nothing; a close rejects it
+    this.#later(() => this.#ping(), PING_MS);
+  }
+
+  #settle(seq) {
+    const asked = this.#pending.get(seq);
+    this.#pending.delete(seq);
+    return asked;
+  }
+
+  #later(call, ms) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      call();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #leave = () => this.close();
+
+  #end(error) {
+    const peer = this.#peer;
+    if (!peer || peer.signalingState === "closed") return;
+    removeEventListener("pagehide", this.#leave);
+    this.#timers.forEach(clearTimeout);
+    this.#control.onclose = null;
+    peer.onconnectionstatechange = null;
+    peer.close();
+    // keepalive lets the request outlive the page. A service that is gone has no session to end.
+    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+    const fault = error ?? closed();
+    this.#pending.forEach(({ reject }) => reject(fault));
+    this.#pending.clear();
+    this.#tell("close", error);
+  }
+}
+
+const closed = () => new Sam2Error("closed", "the connection is closed");
+
+/** Fetches; a refusal carries the service's own words (RFC 9457). */
+async function request(url, options) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch {
+    throw new Sam2Error("unreachable", `the service at ${url.origin} does not answer`);
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({})); // a proxy's error page is no JSON
+  const message = problem.detail ?? problem.title ?? `the service answered ${response.status}`;
+  if (response.status !== 503) throw new Sam2Error("refused", message);
+  const retryAfterS = Number(response.headers.get("retry-after")) || undefined;
+  throw new Sam2Error("full", message, { retryAfterS });
+}
+
+/** Resolves when all candidates are known, or after GATHERING_MS with those that are. */
+function isGathered(peer) {
+  if (peer.iceGatheringState === "complete") return Promise.resolve();
+  return new Promise((resolve) => {
+    setTimeout(resolve, GATHERING_MS);
+    peer.addEventListener("icegatheringstatechange", () => {
+      if (peer.iceGatheringState === "complete") resolve();
+    });
+  });
+}

@@ -1,0 +1,199 @@
+/** The page: a source, a Sam2Client, the picture to point at, the objects and the status line. */
+
+import { Sam2Client, Sam2Error } from "./client.js";
+import { Picture } from "./picture.js";
+import { SourceError, openCamera, openFile, openPattern } from "./sources.js";
+import { Tracks, colourOf } from "./tracks.js";
+
+const NUMBER_KEYS = 8;
+const MAX_AGES = 90; // mask frames of which the latency is the median
+
+const $ = (id) => document.getElementById(id);
+const picture = new Picture($("picture"));
+const tracks = new Tracks($("tracks"));
+let client = null;
+let source = null;
+let ages = [];
+let maxTracks = Infinity;
+
+/** idle -> connecting -> live -> idle; the stylesheet shows what belongs to each. */
+function enter(phase) {
+  document.body.dataset.phase = phase;
+}
+
+function notify(text) {
+  $("notice-text").textContent = text;
+  $("notice").hidden = text === "";
+}
+
+/** @param {unknown} error @returns {string} what went wrong and what the viewer can do */
+function inWords(error) {
+  if (error instanceof SourceError) return error.message;
+  if (!(error instanceof Sam2Error)) return `Something went wrong in this page: ${error}`;
+  const again = error.retryAfterS ? `in ${error.retryAfterS} seconds` : "in a moment";
+  const words = {
+    full: `The service is full. Try again ${again}.`,
+    unreachable: "The service does not answer. Check that it runs, then try again.",
+    lost: `Connection lost: ${error.message}. Start again to go on.`,
+    busy: "The service is still busy with your earlier clicks. Wait a moment.",
+    too_many_tracks: "That is as many objects as the service follows. Remove one first.",
+    unknown_track: "That object is gone. Choose another one or begin a new one.",
+  };
+  return words[error.code] ?? `The service refused: ${error.message}.`;
+}
+
+async function start(open) {
+  notify("");
+  enter("connecting");
+  try {
+    source = await open();
+    client = listen(new Sam2Client());
+    greet(await client.connect(source.stream));
+    picture.show(client.returned);
+    tracks.add();
+    enter("live");
+    $("picture").focus({ preventScroll: true });
+    if (!$("overlay").checked) await client.configure({ output: "none" });
+  } catch (error) {
+    stop();
+    notify(inWords(error));
+  }
+}
+
+function stop() {
+  client?.close();
+  source?.stop();
+  client = source = null;
+  ages = [];
+  tracks.clear();
+  picture.show(null);
+  enter("idle");
+}
+
+/** @param {Sam2Client} fresh */
+function listen(fresh) {
+  const on = (type, call) => fresh.addEventListener(type, ({ detail }) => call(detail));
+  on("masks", showMasks);
+  on("stats", showStats);
+  on("track", ({ kind, track_id }) => {
+    if (kind === "dropped" || kind === "removed") tracks.drop(track_id);
+  });
+  on("fault", (error) => notify(inWords(error)));
+  on("close", (error) => {
+    if (fresh !== client || !error || document.body.dataset.phase !== "live") return;
+    stop();
+    notify(inWords(error));
+  });
+  return fresh;
+}
+
+function greet({ model, limits }) {
+  maxTracks = limits.max_tracks;
+  $("model").textContent = `${model.name} · ${model.device}`;
+  showTraining(model);
+}
+
+function showTraining({ name, model, is_trained }) {
+  $("banner").textContent = `${name ?? model} is not trained yet: its masks are guesses.`;
+  $("banner").hidden = is_trained;
+}
+
+function showMasks({ objects, ageMs }) {
+  for (const { trackId, state } of objects) {
+    if (tracks.stateOf(trackId)) tracks.show(trackId, state);
+  }
+  ages.push(ageMs);
+  if (ages.length > MAX_AGES) ages.shift();
+}
+
+function showStats({ fps, dropped }) {
+  $("fps").textContent = fps.toFixed(fps < 10 ? 1 : 0);
+  const skipped = Object.values(dropped).reduce((sum, count) => sum + count, 0);
+  $("drops").textContent = skipped.toLocaleString("en");
+  if (client?.roundTripMs == null || ages.length === 0) return;
+  const median = [...ages].sort((a, b) => a - b)[ages.length >> 1];
+  $("latency").textContent = `${Math.round(median + client.roundTripMs)} ms`;
+}
+
+/** One thing said about the selected object, on the frame that was on screen. */
+async function say(said) {
+  if (!client?.isOpen) return;
+  if (!tracks.selected) newObject();
+  const trackId = tracks.selected;
+  if (!trackId) return;
+  if (tracks.stateOf(trackId) === "new") tracks.show(trackId, "pending");
+  const rtpTimestamp = client.sentTimestamp(said.rtpTimestamp);
+  const answered = client.prompt({ ...said, trackId, rtpTimestamp });
+  picture.mark(said, colourOf(trackId), answered);
+  try {
+    await answered;
+    $("hint").hidden = true;
+    notify("");
+  } catch (error) {
+    if (tracks.stateOf(trackId) === "pending") tracks.show(trackId, "new");
+    if (client) notify(inWords(error));
+  }
+}
+
+function newObject() {
+  if (!client?.isOpen) return;
+  if (tracks.size >= maxTracks) {
+    notify(`${maxTracks} objects at most. Remove one first.`);
+  } else if (tracks.stateOf(tracks.selected) !== "new") {
+    tracks.add();
+  }
+}
+
+async function removeObject(trackId) {
+  const wasKnown = !["new", undefined].includes(tracks.stateOf(trackId));
+  tracks.drop(trackId);
+  if (tracks.size === 0) tracks.add();
+  if (!wasKnown || !client?.isOpen) return;
+  try {
+    await client.remove(trackId);
+  } catch (error) {
+    if (client) notify(inWords(error));
+  }
+}
+
+async function setOverlay() {
+  if (!client?.isOpen) return;
+  try {
+    await client.configure({ output: $("overlay").checked ? "overlay" : "none" });
+  } catch (error) {
+    if (client) notify(inWords(error));
+  }
+}
+
+function onKey(event) {
+  const isTyping = event.ctrlKey || event.metaKey || event.altKey;
+  if (document.body.dataset.phase !== "live" || isTyping) return;
+  const number = Number(event.key);
+  if (Number.isInteger(number) && number >= 1 && number <= NUMBER_KEYS) tracks.select(number);
+  else if (event.key === "n" || event.key === "N") newObject();
+  else if (event.key === "o" || event.key === "O") $("overlay").click();
+  else if (event.key === "Delete" && tracks.selected) removeObject(tracks.selected);
+}
+
+$("use-camera").onclick = () => start(openCamera);
+$("use-pattern").onclick = () => start(openPattern);
+$("use-file").onclick = () => $("file").click();
+$("file").onchange = ({ target }) => {
+  const [file] = target.files;
+  target.value = ""; // the same file may be chosen again
+  if (file) start(() => openFile(file));
+};
+$("stop").onclick = stop;
+$("new").onclick = newObject;
+$("notice-close").onclick = () => notify("");
+$("overlay").onchange = setOverlay;
+$("tools").onchange = ({ target }) => (picture.tool = target.value);
+tracks.addEventListener("remove", ({ detail }) => removeObject(detail));
+picture.addEventListener("say", ({ detail }) => say(detail));
+document.addEventListener("keydown", onKey);
+
+const config = await fetch("config").then(
+  (response) => (response.ok ? response.json() : null),
+  () => null, // the page says so when a source is started
+);
+if (config) showTraining(config);
