@@ -53,7 +53,7 @@ class Hiera(nn.Module):
 
     def position(self, side: int) -> Tensor:
         """The position embedding of a side x side grid: [1, side, side, C]; kept for inference."""
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or self.pos_embed.is_inference():  # the latter keep no version
             return self._make_position(side)
         # In-place changes of a parameter raise its version, moves change its storage.
         weights = (self.pos_embed, self.pos_embed_window)

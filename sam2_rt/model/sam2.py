@@ -109,7 +109,7 @@ class SAM2(nn.Module):
 
     def without_memory(self, feature: Tensor) -> Tensor:
         """The feature of a frame on which a track begins: [1, dim, g, g] -> [1, dim, g, g]"""
-        return feature + self.no_mem_embed[0, :, :, None]
+        return feature + self.no_mem_embed.view(1, -1, 1, 1)
 
     def tokens(self, memories: Memories) -> MemoryTokens:
         """Keys, values and positions of the memories, spatial tokens before pointers."""

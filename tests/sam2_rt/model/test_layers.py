@@ -1,0 +1,46 @@
+import torch
+
+from golden_data import assert_near, golden
+from sam2_rt.model.layers import (
+    LayerNorm2d,
+    axial_rotation,
+    rotate,
+    sine_position_1d,
+    sine_position_2d,
+)
+
+CPU = torch.device("cpu")
+MODULES = golden("modules_tiny_2.1_256")
+
+
+def test_the_sine_position_of_a_square_is_the_official_one():
+    assert_near(sine_position_2d(256, 4, 4, CPU), MODULES["sine2d_256_4x4"])
+
+
+def test_the_sine_position_of_a_rectangle_is_the_official_one():
+    assert_near(sine_position_2d(64, 3, 5, CPU), MODULES["sine2d_64_3x5"])
+
+
+def test_the_sine_position_of_pointers_is_the_official_one():
+    place = torch.tensor([0, 1 / 15, -3 / 15, 1])
+    assert_near(sine_position_1d(place, 256), MODULES["sine1d_256"])
+
+
+def test_the_rotary_angles_are_the_official_ones():
+    cos, sin = axial_rotation(256, 4, CPU)
+    # The official table orders a grid cell's frequencies as x then y, like ours.
+    assert_near(cos, MODULES["rope_4x4.real"])
+    assert_near(sin, MODULES["rope_4x4.imag"])
+
+
+def test_rotating_is_the_complex_product():
+    x = torch.randn(2, 16, 256)
+    cos, sin = axial_rotation(256, 4, CPU)
+    product = torch.view_as_complex(x.unflatten(-1, (-1, 2))) * torch.complex(cos, sin)
+    torch.testing.assert_close(rotate(x, (cos, sin)), torch.view_as_real(product).flatten(-2))
+
+
+def test_normalisation_runs_over_channels():
+    x = LayerNorm2d(8)(torch.randn(2, 8, 3, 5) * 7 + 3)
+    torch.testing.assert_close(x.mean(1), torch.zeros(2, 3, 5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(x.var(1, correction=0), torch.ones(2, 3, 5), atol=1e-4, rtol=0)
