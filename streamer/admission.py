@@ -1,0 +1,32 @@
+"""Who may come in: a fixed number of places, and a clear answer when all are taken."""
+
+
+class Full(Exception):  # noqa: N818 (a noun of the domain: the service is full)
+    """All places are taken, or the service takes nobody now; try again after `retry_after_s`."""
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class Admission:
+    """Counts the places of the service. A place is held from the offer to the session's end."""
+
+    def __init__(self, max_sessions: int, retry_after_s: int) -> None:
+        self.taken = 0
+        """Places in use."""
+        self._max_sessions = max_sessions
+        self._retry_after_s = retry_after_s
+
+    def enter(self, *, is_ready: bool) -> None:
+        """Takes a place. Raises Full when there is none or the service is not ready."""
+        if not is_ready:
+            raise Full("the service is starting or stopping", self._retry_after_s)
+        if self.taken >= self._max_sessions:
+            raise Full(f"all {self._max_sessions} places are taken", self._retry_after_s)
+        self.taken += 1
+
+    def leave(self) -> None:
+        """Gives the place back."""
+        assert self.taken > 0, "nobody is in"
+        self.taken -= 1

@@ -1,0 +1,66 @@
+"""Settings of the service: STREAMER_* environment variables; the command line overrides them."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server, as RTCConfiguration spells it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    urls: str
+    username: str | None = None
+    credential: str | None = None
+
+
+class Settings(BaseSettings):
+    """What can be set. Every number that has a unit carries it in its name."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAMER_", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    """0: any free one."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    model: str = "nano"
+    image_size: int | None = None
+    """Side in pixels of the model's square input, a multiple of 32; None: the model's own."""
+    checkpoint: Path | None = None
+    device: str = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    max_tracks: int = Field(default=16, ge=1, le=255)
+    """Of one session."""
+    max_batch: int = Field(default=8, ge=1)
+    """Requests in one call of the engine."""
+
+    max_sessions: int = Field(default=8, ge=1)
+    """At once; one more is answered 503 with Retry-After."""
+    retry_after_s: int = Field(default=5, ge=1)
+    max_offer_bytes: int = Field(default=65_536, ge=1)
+    max_frame_pixels: int = Field(default=3840 * 2160, ge=1)
+    """Larger frames are dropped and counted."""
+    answer_timeout_s: float = Field(default=10.0, gt=0)
+    """For candidates to be gathered: a STUN or TURN server may not answer."""
+    connect_timeout_s: float = Field(default=15.0, gt=0)
+    """From the answer to the first frame of video."""
+    idle_timeout_s: float = Field(default=10.0, gt=0)
+    """Without a frame, after which a viewer counts as gone."""
+    stop_timeout_s: float = Field(default=10.0, gt=0)
+    """For the sessions and the engine to end after SIGTERM."""
+
+    ice_servers: tuple[IceServer, ...] = ()
+    """Used by the server and told to the page. JSON in the environment."""
+    media_addresses: tuple[str, ...] = ()
+    """Local addresses for media. Empty: all interfaces, and loopback when `host` is loopback."""
+    ingest_start_bitrate_bps: int = Field(default=2_500_000, ge=30_000)
+    """Where a browser's encoder begins: its own start is far lower and climbs slowly."""
+    ingest_min_bitrate_bps: int = Field(default=500_000, ge=30_000)
+    ingest_max_bitrate_bps: int = Field(default=4_000_000, ge=30_000)
+    returned_start_bitrate_bps: int = Field(default=1_500_000, ge=30_000)
+    returned_min_bitrate_bps: int = Field(default=250_000, ge=30_000)
+    returned_max_bitrate_bps: int = Field(default=3_000_000, ge=30_000)

@@ -1,0 +1,218 @@
+"""Worker: the one thread that owns the Engine; gathers a micro-batch, answers through futures."""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from sam2_rt.engine import StepRequest, StepResult
+
+log = logging.getLogger(__name__)
+
+
+class EngineInfo(Protocol):
+    """What the service tells its viewers of the model."""
+
+    @property
+    def model(self) -> str:
+        """Its name in the zoo."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of its square input in pixels."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+
+    @property
+    def is_trained(self) -> bool:
+        """False: random weights."""
+
+    @property
+    def max_tracks(self) -> int:
+        """Of one stream."""
+
+
+class Steps(Protocol):
+    """What the Worker asks of an Engine; all calls come from the Worker's thread."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Of the model that was loaded."""
+
+    def open(self) -> int:
+        """Begins a stream and returns its id."""
+
+    def close(self, stream_id: int) -> None:
+        """Forgets a stream."""
+
+    def step(self, requests: Sequence[StepRequest]) -> Sequence[StepResult | Exception]:
+        """One answer for each request, in order."""
+
+
+class WorkerDied(Exception):  # noqa: N818 (says what happened)
+    """The Worker's thread has ended, so nothing can be stepped any more."""
+
+
+class WorkerState(StrEnum):
+    """Where the Worker is in its life."""
+
+    LOADING = "loading"
+    READY = "ready"
+    STOPPED = "stopped"
+    DEAD = "dead"
+    """The engine could not be loaded, or its thread ended by a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A call on the Worker's thread, and who waits for it."""
+
+    call: StepRequest | Callable[[Steps], Any]
+    future: asyncio.Future[Any]
+
+
+class Worker:
+    """Owns the Engine on a thread of its own. Its methods are called on one event loop."""
+
+    def __init__(self, load: Callable[[], Steps], max_batch: int, max_waiting: int) -> None:
+        self.state = WorkerState.LOADING
+        self.info: EngineInfo | None = None
+        """Of the engine, once it is loaded."""
+        self.fault: BaseException | None = None
+        """Why the thread died."""
+        self.settled = asyncio.Event()
+        """The engine is loaded, or will never be."""
+        self._load = load
+        self._max_batch = max_batch
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=max_waiting)
+        self._batch: list[_Job] = []
+        """What the thread is at."""
+        self._held: _Job | None = None
+        """The job that ended a batch because it is no step; the next one to be done."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+
+    def start(self) -> None:
+        """Begins to load the engine."""
+        self._thread.start()
+
+    async def open(self) -> int:
+        """Begins a stream. Raises WorkerDied, or what the engine raised."""
+        stream_id = await self._submit(lambda engine: engine.open())
+        assert isinstance(stream_id, int)
+        return stream_id
+
+    async def close(self, stream_id: int) -> None:
+        """Forgets a stream, after the steps it still waits for."""
+        await self._submit(lambda engine: engine.close(stream_id))
+
+    async def step(self, request: StepRequest) -> StepResult:
+        """One frame of one stream. Raises WorkerDied, or what the engine raised for this request.
+
+        A stream asks for its next step after the answer to the last.
+        """
+        result = await self._submit(request)
+        assert isinstance(result, StepResult)
+        return result
+
+    async def stop(self, timeout_s: float) -> bool:
+        """Ends the thread after the batch it is at; False when that took longer than timeout_s."""
+        if self.state is not WorkerState.DEAD:
+            self.state = WorkerState.STOPPED
+        with contextlib.suppress(queue.Full):  # then it waits for no job and will see the state
+            self._jobs.put_nowait(None)
+        await asyncio.to_thread(self._thread.join, timeout_s)
+        return not self._thread.is_alive()
+
+    async def _submit(self, call: StepRequest | Callable[[Steps], Any]) -> object:
+        if self.state in (WorkerState.DEAD, WorkerState.STOPPED):
+            raise WorkerDied(f"the worker is {self.state}")
+        job = _Job(call, self._loop.create_future())
+        self._jobs.put_nowait(job)  # queue.Full means more callers than sessions: our own fault
+        return await job.future
+
+    def _run(self) -> None:
+        """The thread."""
+        try:
+            engine = self._load()
+            self._loop.call_soon_threadsafe(self._become_ready, engine.info)
+            while self.state is not WorkerState.STOPPED:
+                self._batch = self._gather()
+                if self._batch:
+                    self._serve(engine, self._batch)
+                    self._batch = []
+        except BaseException as fault:  # noqa: BLE001 (the end of the thread must reach the loop)
+            self._loop.call_soon_threadsafe(self._die, fault)
+        else:
+            self._loop.call_soon_threadsafe(self._refuse_waiting)
+
+    def _gather(self) -> list[_Job]:
+        """The next job, and with a step all steps that wait behind it; empty to wake up."""
+        first = self._held or self._jobs.get()
+        self._held = None
+        if first is None:
+            return []
+        batch = [first]
+        while isinstance(first.call, StepRequest) and len(batch) < self._max_batch:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None or not isinstance(job.call, StepRequest):
+                self._held = job
+                break
+            batch.append(job)
+        return batch
+
+    def _serve(self, engine: Steps, batch: list[_Job]) -> None:
+        requests = [job.call for job in batch if isinstance(job.call, StepRequest)]
+        answers: Sequence[object]
+        try:
+            if requests:
+                answers = engine.step(requests)
+            else:
+                assert not isinstance(batch[0].call, StepRequest)
+                answers = [batch[0].call(engine)]
+        except Exception as error:  # noqa: BLE001 (goes to the sessions whose requests these were)
+            answers = [error] * len(batch)
+        self._loop.call_soon_threadsafe(_resolve, batch, answers)
+
+    def _become_ready(self, info: EngineInfo) -> None:
+        if self.state is WorkerState.LOADING:
+            self.state = WorkerState.READY
+        self.info = info
+        self.settled.set()
+
+    def _die(self, fault: BaseException) -> None:
+        log.error("the worker's thread died", exc_info=fault)
+        self.state = WorkerState.DEAD
+        self.fault = fault
+        self.settled.set()
+        self._refuse_waiting()
+
+    def _refuse_waiting(self) -> None:
+        """After the thread's end: whoever still waits is told."""
+        waiting = self._batch if self._held is None else [*self._batch, self._held]
+        self._batch, self._held = [], None
+        while not self._jobs.empty():
+            job = self._jobs.get_nowait()
+            waiting += [] if job is None else [job]
+        _resolve(waiting, [WorkerDied(f"the worker is {self.state}")] * len(waiting))
+
+
+def _resolve(batch: Sequence[_Job], answers: Sequence[object]) -> None:
+    """On the loop: each job's future gets its answer, unless its session has gone."""
+    for job, answer in zip(batch, answers, strict=True):
+        if job.future.done():
+            continue
+        if isinstance(answer, Exception):
+            job.future.set_exception(answer)
+        else:
+            job.future.set_result(answer)
