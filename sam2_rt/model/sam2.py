@@ -56,7 +56,7 @@ class PromptTensors(NamedTuple):
     """[B, 1, 4g, 4g]: the mask so far, -32..32"""
 
 
-class Prediction(NamedTuple):
+class Decoded(NamedTuple):
     """What the decoder says of each row of a batch, or, one dimension less, of a track."""
 
     mask_logits: Tensor
@@ -150,8 +150,8 @@ class SAM2(nn.Module):
         prompt: PromptTensors | None,
         *,
         is_ambiguous: bool,
-    ) -> Prediction:
-        """feature [B, dim, g, g] -> B predictions.
+    ) -> Decoded:
+        """feature [B, dim, g, g] -> an answer a row.
 
         prompt None: propagation. is_ambiguous: choose among three masks by predicted IoU, as SAM 2
         does for one point or none; otherwise answer with the single mask.
@@ -172,7 +172,7 @@ class SAM2(nn.Module):
             (score > 0)[:, None, None, None], candidates.mask_logits.float(), ABSENT_LOGIT
         )
         mask_logits, iou, token = choose(candidates._replace(mask_logits=logits))
-        return Prediction(mask_logits, iou.float(), score, self._pointer(token, score > 0))
+        return Decoded(mask_logits, iou.float(), score, self._pointer(token, score > 0))
 
     def _prompt_tokens(self, prompt: PromptTensors | None, batch: int) -> Tensor:
         weight = self.no_obj_ptr
@@ -187,7 +187,7 @@ class SAM2(nn.Module):
         """Pointer tokens [B, dim] -> object pointers, replaced where the object is absent"""
         return torch.where(is_visible[:, None], self.obj_ptr_proj(token), self.no_obj_ptr)
 
-    def adopt_mask(self, embedding: Embedding, mask: Tensor) -> Prediction:
+    def adopt_mask(self, embedding: Embedding, mask: Tensor) -> Decoded:
         """Takes a given mask [B, S, S] (0.0 or 1.0) as the output; only its pointer is decoded."""
         logits = (2 * mask - 1)[:, None] * GIVEN_LOGIT
         side = 4 * embedding.feature.shape[-1]
@@ -200,20 +200,20 @@ class SAM2(nn.Module):
         is_there = mask.flatten(1).any(dim=1)
         pointer = torch.where(is_there[:, None], decoded.object_pointer, self.no_obj_ptr)
         score = torch.where(is_there, GIVEN_LOGIT, -GIVEN_LOGIT)
-        return Prediction(low[:, 0], torch.ones_like(score), score, pointer)
+        return Decoded(low[:, 0], torch.ones_like(score), score, pointer)
 
-    def encode_memory(self, feature: Tensor, prediction: Prediction, is_prompted: Tensor) -> Tensor:
-        """feature [1, dim, g, g], B predictions, is_prompted [B] bool -> [B, memory_dim, g, g]
+    def encode_memory(self, feature: Tensor, decoded: Decoded, *, is_prompted: bool) -> Tensor:
+        """feature [1, dim, g, g] and B answers of the decoder -> [B, memory_dim, g, g]
 
         A prompted mask is remembered as a binary one, a propagated mask with its doubts.
         """
         size = 16 * feature.shape[-1]
-        logits = prediction.mask_logits[:, None]
+        logits = decoded.mask_logits[:, None]
         logits = F.interpolate(logits, (size, size), mode="bilinear")
-        mask = torch.where(is_prompted[:, None, None, None], (logits > 0).float(), logits.sigmoid())
+        mask = (logits > 0).float() if is_prompted else logits.sigmoid()
         mask = mask * MEMORY_MASK_SCALE + MEMORY_MASK_BIAS
         memory = self.memory_encoder(feature, mask.to(feature.dtype))
         if self.config.version == "2.1":
-            absent = (prediction.object_score <= 0).to(memory.dtype)[:, None]
+            absent = (decoded.object_score <= 0).to(memory.dtype)[:, None]
             memory = memory + (absent * self.no_obj_embed_spatial)[:, :, None, None]
         return memory

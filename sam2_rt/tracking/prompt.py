@@ -1,6 +1,6 @@
 """What a user says about one track: points, a box or a mask. Plain values, no torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,38 @@ class Prompt:
             _check_unit(x0, y0, x1, y1)
             if not (x0 < x1 and y0 < y1):
                 raise PromptError(f"box {self.box} is empty: x0 < x1 and y0 < y1 are needed")
+
+
+def accumulate(earlier: Prompt | None, prompt: Prompt) -> Prompt:
+    """What a track has been told of one frame, all in all.
+
+    Points add up (the newest 32 stay), the last box counts, a mask ends what was said before it.
+    """
+    if earlier is None or prompt.clear or prompt.mask is not None or earlier.mask is not None:
+        return prompt
+    points = (*earlier.points, *prompt.points)[-MAX_POINTS:]
+    return replace(prompt, points=points, box=prompt.box or earlier.box)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A prompt or removal that was carried out."""
+
+    track_id: int
+    index: int
+    """The frame it was applied to: 0, 1, 2... as processed."""
+    is_exact: bool
+    """False: the frame the user saw had left the ring, so the newest took the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A prompt or removal that could not be carried out; the rest of the step went on."""
+
+    track_id: int
+    code: str
+    """`too_many_tracks` or `unknown_track`."""
+    message: str
 
 
 def _check_unit(*values: float) -> None:

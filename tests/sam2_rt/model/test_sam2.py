@@ -42,8 +42,7 @@ def test_the_four_calls_keep_their_shapes(tiny: SAM2, batch: int):
     assert prediction.mask_logits.shape == (batch, 64, 64)
     assert prediction.iou.shape == prediction.object_score.shape == (batch,)
     assert prediction.object_pointer.shape == (batch, 256)
-    is_prompted = torch.zeros(batch, dtype=torch.bool)
-    memory = tiny.encode_memory(embedding.feature, prediction, is_prompted)
+    memory = tiny.encode_memory(embedding.feature, prediction, is_prompted=False)
     assert memory.shape == (batch, 64, 16, 16)
 
 

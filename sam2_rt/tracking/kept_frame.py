@@ -1,0 +1,96 @@
+"""KeptFrame: a frame that a late prompt can still correct, and the ring of the last few."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2_rt.model.prompt_encoder import BOTTOM_RIGHT, NEGATIVE, POSITIVE, TOP_LEFT
+from sam2_rt.model.sam2 import Embedding, PromptTensors
+from sam2_rt.tracking.prompt import Prompt, accumulate
+
+PREVIOUS_LOGIT_LIMIT = 32.0  # a mask that is fed back is clamped, as the weights were trained
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptFrame:
+    """One processed frame with what was found in it and what was said about it."""
+
+    index: int
+    """0, 1, 2... as processed."""
+    pts: int
+    embedding: Embedding
+    found: dict[int, Tensor] = field(default_factory=dict)
+    """track_id -> mask logits [4g, 4g] by propagation"""
+    said: dict[int, Prompt] = field(default_factory=dict)
+    """track_id -> all that was said of this frame"""
+    answered: dict[int, Tensor] = field(default_factory=dict)
+    """track_id -> mask logits [4g, 4g] by prompts"""
+
+    def tell(self, prompt: Prompt) -> Prompt:
+        """Adds a prompt to what was said; returns the whole."""
+        if prompt.clear:
+            self.answered.pop(prompt.track_id, None)
+        self.said[prompt.track_id] = accumulate(self.said.get(prompt.track_id), prompt)
+        return self.said[prompt.track_id]
+
+    def previous(self, track_id: int) -> Tensor | None:
+        """The track's mask logits in this frame so far: [4g, 4g]"""
+        answered = self.answered.get(track_id)
+        return self.found.get(track_id) if answered is None else answered
+
+    def is_tracked(self, track_id: int) -> bool:
+        """Whether the track was looked for in this frame (rather than begun here)."""
+        return track_id in self.found
+
+
+class KeptFrames:
+    """The last few frames; at the bound the oldest leaves, and with it all that it holds."""
+
+    def __init__(self, limit: int) -> None:
+        self._ring: deque[KeptFrame] = deque(maxlen=limit)
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    @property
+    def newest(self) -> KeptFrame:
+        """The last frame that was added."""
+        return self._ring[-1]
+
+    def add(self, frame: KeptFrame) -> KeptFrame:
+        """Keeps a frame."""
+        self._ring.append(frame)
+        return frame
+
+    def at(self, pts: int) -> KeptFrame | None:
+        """The kept frame of that presentation time."""
+        return next((kept for kept in self._ring if kept.pts == pts), None)
+
+
+def to_tensors(
+    prompt: Prompt, previous: Tensor | None, image_size: int, device: torch.device
+) -> PromptTensors:
+    """Points and box of a prompt in the model's units, with the mask so far [4g, 4g]."""
+    points = [(p.x, p.y) for p in prompt.points]
+    labels = [POSITIVE if p.is_positive else NEGATIVE for p in prompt.points]
+    if prompt.box is not None:  # a box is its two corners, before the clicks
+        points[:0] = [prompt.box[:2], prompt.box[2:]]
+        labels[:0] = [TOP_LEFT, BOTTOM_RIGHT]
+    if previous is not None:
+        previous = previous.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)[None, None]
+    return PromptTensors(
+        torch.tensor([points], device=device) * image_size,
+        torch.tensor([labels], device=device),
+        previous,
+    )
+
+
+def to_mask(prompt: Prompt, image_size: int) -> Tensor:
+    """The mask of a prompt at the model's size: [1, S, S] of 0.0 and 1.0"""
+    assert prompt.mask is not None, "only for prompts that are masks"
+    mask = torch.from_numpy(prompt.mask).float()[None, None]
+    size = (image_size, image_size)
+    return (F.interpolate(mask, size, mode="bilinear", antialias=True)[0] >= 0.5).float()
