@@ -26,7 +26,7 @@ _POINTS: Final = tuple(f"sam_prompt_encoder.point_embeddings.{label}.weight" for
 _PEER_POINTS: Final = "prompt_encoder.point_embed.weight"
 """`transformers` stacks the embeddings of the four labels, [4, dim]."""
 
-# Official name -> name in transformers' Sam2VideoModel: all rules in this order, each where it fits.
+# Official name -> name in transformers' Sam2VideoModel: all rules in order, each where it fits.
 _RULES: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -122,7 +122,7 @@ def to_transformers(weights: Mapping[str, Tensor]) -> Weights:
 
 
 def from_transformers(weights: Mapping[str, Tensor], names: Iterable[str]) -> Weights:
-    """Names of transformers' Sam2VideoModel -> official ones; `names` are the official ones to find.
+    """Names of transformers' Sam2VideoModel -> the official ones among `names`.
 
     What has no official name keeps its own, for whoever checks the result to see.
     """

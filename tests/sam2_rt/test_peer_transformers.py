@@ -1,0 +1,30 @@
+import pytest
+import torch
+
+from sam2_rt.model.config import NANO, TINY, ModelConfig
+from sam2_rt.model.sam2 import SAM2
+from sam2_rt.peer_transformers import build_peer
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ModelConfig(NANO, image_size=64, memory_layers=1, feedforward_dim=64),
+        ModelConfig(TINY, image_size=256),
+        ModelConfig(TINY, image_size=512, version="2.0"),
+    ],
+)
+def test_a_peer_encodes_a_frame_as_the_model_does(config: ModelConfig):
+    torch.manual_seed(0)
+    model = SAM2(config).eval()
+    peer = build_peer(config, model.state_dict())
+    pixels = torch.randn(1, 3, config.image_size, config.image_size)
+    with torch.inference_mode():
+        embedding = model.encode_image(pixels)
+        *levels, feature = peer.get_image_features(pixels).fpn_hidden_states
+    assert not peer.training
+    assert feature.shape[-1] == config.dim
+    for ours, theirs in zip(
+        (*embedding.high_resolution, embedding.feature), (*levels, feature), strict=True
+    ):
+        torch.testing.assert_close(ours[0].flatten(1).T, theirs[:, 0], atol=1e-4, rtol=1e-4)
