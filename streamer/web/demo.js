@@ -95,7 +95,7 @@ function greet({ model, limits }) {
 
 function showTraining({ name, model, is_trained }) {
   $("banner").textContent = `${name ?? model} is not trained yet: its masks are guesses.`;
-  $("banner").hidden = is_trained;
+  $("banner").hidden = is_trained !== false; // null while the model loads
 }
 
 function showMasks({ objects, ageMs }) {

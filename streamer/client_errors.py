@@ -1,0 +1,29 @@
+"""What can go wrong for a client, each with words for its user."""
+
+
+class ClientError(Exception):
+    """All of the client's own errors."""
+
+
+class ConnectError(ClientError):
+    """No session came about: the service does not answer, refuses, or no media path was found."""
+
+
+class ServiceFull(ConnectError):  # noqa: N818 (says what happened)
+    """The service takes no further session now."""
+
+    def __init__(self, message: str, retry_after_s: float | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ConnectionLost(ClientError):  # noqa: N818 (says what happened)
+    """The session ended without close(); nothing more comes."""
+
+
+class Refused(ClientError):  # noqa: N818 (says what happened)
+    """The service did not carry out a request; the session goes on."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code

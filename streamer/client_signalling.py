@@ -1,0 +1,60 @@
+"""The client's HTTP side: an offer for an answer, and the end of the session."""
+
+import logging
+from typing import Final
+
+import httpx
+
+from streamer.client_errors import ConnectError, ServiceFull
+
+TIMEOUT_S: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Signalling:
+    """POST /offer once, DELETE of what it made once."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._http = httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT_S)
+        self._location: str | None = None
+
+    async def exchange(self, sdp: str) -> str:
+        """An offer's SDP -> the answer's. Raises ConnectError, of which ServiceFull is one kind."""
+        try:
+            response = await self._http.post("/offer", json={"sdp": sdp, "type": "offer"})
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ConnectError(f"{self._url} does not answer ({error}): is it running?") from error
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(response)
+        try:
+            answer = response.json()
+            self._location = str(answer["location"])
+            return str(answer["sdp"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConnectError(f"{self._url} is no streaming service: no SDP came") from error
+
+    async def end(self) -> None:
+        """Ends the session at the service, if there is one, and the HTTP connection."""
+        try:
+            if self._location is not None:
+                await self._http.delete(self._location)
+        except httpx.HTTPError as error:  # the service is gone and its sessions with it
+            _log.info("the session could not be ended: %s", error)
+        finally:
+            await self._http.aclose()
+
+
+def _refusal(response: httpx.Response) -> ConnectError:
+    """The service's own words (RFC 9457), whatever stands in between."""
+    try:
+        problem = response.json()
+    except ValueError:  # a proxy's page
+        problem = None
+    detail = problem.get("detail") or problem.get("title") if isinstance(problem, dict) else None
+    message = str(detail or f"{response.request.url} answered {response.status_code}")
+    if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+        return ConnectError(message)
+    retry_after = response.headers.get("retry-after", "")
+    return ServiceFull(message, float(retry_after) if retry_after.isdecimal() else None)
