@@ -1,0 +1,88 @@
+"""`streamer serve`: the service on the command line."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.logging import RichHandler
+
+from streamer.config import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Click an object in a live video and keep its mask: SAM 2 over WebRTC."""
+
+
+@app.command()
+def serve(  # noqa: PLR0913, PLR0917 (the options of a command are its parameters)
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="0 takes any free one.")] = None,
+    model: Annotated[str | None, typer.Option(help="A name of `sam2-rt models`.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the model's input.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Weights in place of the zoo's.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1...")] = None,
+    threads: Annotated[int | None, typer.Option(help="For the model on a CPU.")] = None,
+    max_sessions: Annotated[int | None, typer.Option(help="Viewers at once.")] = None,
+) -> None:
+    """Serve the page, the signalling and the tracker. Each option is also STREAMER_<NAME>."""
+    given = {name: value for name, value in locals().items() if value is not None}
+    console = Console()
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        Console(stderr=True).print(f"[red]{error}", highlight=False)
+        raise typer.Exit(2) from error
+    _log_to(console, settings.log_level)
+    sys.exit(_run(settings, console))
+
+
+def _run(settings: Settings, console: Console) -> int:
+    # Torch takes seconds to import: `streamer --help` does without.
+    from sam2_rt.engine import Engine, EngineConfig, TrackerConfig  # noqa: PLC0415
+    from streamer.app import create_app  # noqa: PLC0415
+    from streamer.server import Server  # noqa: PLC0415
+    from streamer.worker import Worker  # noqa: PLC0415
+
+    config = EngineConfig(
+        model=settings.model,
+        image_size=settings.image_size,
+        checkpoint=settings.checkpoint,
+        device=settings.device,
+        threads=settings.threads,
+        tracker=TrackerConfig(max_tracks=settings.max_tracks),
+    )
+
+    def tell_address(url: str) -> None:
+        console.print(f"[bold]Open {url}[/]   [dim](loading {settings.model} ...)[/]")
+
+    def tell_model(worker: Worker) -> None:
+        info = worker.info
+        if info is None:
+            console.print(f"[red]The model could not be loaded:[/] {worker.fault}")
+            return
+        console.print(f"Ready: {info.model} at {info.image_size} px on {info.device}")
+        if not info.is_trained:
+            console.print(
+                f"[yellow]{info.model} is untrained: its masks are those of random weights; "
+                "choose another with --model or --checkpoint."
+            )
+
+    application = create_app(settings, lambda: Engine.load(config))
+    return Server(application, settings, tell_address, tell_model).run_to_end()
+
+
+def _log_to(console: Console, level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(name)s: %(message)s",
+        handlers=[RichHandler(console=console, show_path=False)],
+    )
+    for chatty in ("aioice", "aiortc", "uvicorn"):  # a line for each candidate pair, and so on
+        logging.getLogger(chatty).setLevel(logging.WARNING)

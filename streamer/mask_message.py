@@ -1,0 +1,48 @@
+"""From one step to its mask message: the words of the engine in those of the wire."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from sam2_rt.engine import StepResult, TrackState
+from sam2_rt.tracking.frame import Frame
+from streamer.mask_frame import MaskFrame, ObjectMask, ObjectState, encode
+
+_STATES: Final = {
+    TrackState.VISIBLE: ObjectState.VISIBLE,
+    TrackState.OCCLUDED: ObjectState.OCCLUDED,
+    TrackState.LOST: ObjectState.LOST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the session knows of a frame and the engine does not; as in MaskFrame."""
+
+    in_rtp: int
+    out_rtp: int
+    prompt_seq: int | None
+    age_ms: int
+    dropped: int
+
+
+def write(frame: Frame, result: StepResult, facts: Facts) -> bytes:
+    """The message of a frame and the step that was made of it."""
+    objects = tuple(
+        ObjectMask(m.track_id, _STATES[m.state], m.iou, _sigmoid(m.object_score), m.mask)
+        for m in result.masks
+    )
+    message = MaskFrame(
+        index=result.index,
+        in_rtp=facts.in_rtp,
+        out_rtp=facts.out_rtp,
+        prompt_seq=facts.prompt_seq,
+        age_ms=facts.age_ms,
+        dropped=facts.dropped,
+        objects=objects,
+    )
+    return encode(message, frame.height, frame.width)
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-max(-60.0, min(logit, 60.0))))

@@ -1,0 +1,205 @@
+"""Peer: one WebRTC connection, aiortc's side. Tracks to Frames, channels to messages. No policy."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import av
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import InternalError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+
+from sam2_rt.tracking.frame import Frame
+from streamer import protocol
+from streamer.config import IceServer
+from streamer.picture import FORMAT, to_frame, to_picture
+from streamer.rtc.sdp import without_mdns
+from streamer.rtc.timestamps import OutgoingClock, in_rtp
+from streamer.slot import Slot
+from streamer.viewer import Arrival, Outcome, ViewerLeft
+
+log = logging.getLogger(__name__)
+
+MAX_MASKS_BUFFERED_BYTES: Final = 8192
+"""Above, the channel is congested and masks would arrive late: they are skipped."""
+
+MAX_CONTROL_BUFFERED_BYTES: Final = 1 << 20
+"""Above, the viewer does not read: nothing is dropped, so the session ends."""
+
+_CLOSE_TIMEOUT_S: Final = 5.0
+
+# What aiortc 1.16 raises for descriptions it cannot read or use; it has no error of its own.
+_SDP_FAULTS: Final = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    InternalError,
+    InvalidStateError,
+    OperationError,
+)
+
+
+class OfferError(ValueError):
+    """An offer that cannot be answered; the message says why."""
+
+
+class ReturnedVideo(MediaStreamTrack):
+    """The video that goes back: always the newest picture."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock: OutgoingClock | None = None
+        """Of the sender that this track is given to."""
+        self.pictures = Slot[Frame]()
+
+    async def recv(self) -> av.VideoFrame:
+        """The next picture to encode, in the sender's turn."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        frame = await self.pictures.take()
+        assert self.clock is not None
+        self.clock.take(frame.pts)
+        return to_picture(frame)
+
+
+class Peer:
+    """A streamer.viewer.Viewer over WebRTC."""
+
+    def __init__(self, ice_servers: Sequence[IceServer]) -> None:
+        # None would make aiortc ask a public STUN server.
+        servers = [RTCIceServer(s.urls, s.username, s.credential) for s in ice_servers]
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._connection.on("datachannel", self._take_channel)
+        self._connection.on("connectionstatechange", self._follow_state)
+        self._control: RTCDataChannel | None = None
+        self._masks: RTCDataChannel | None = None
+        self._video: RTCRtpTransceiver | None = None
+        self._returned = ReturnedVideo()
+        self._loop = asyncio.get_running_loop()
+        self.on_open: Callable[[], None] = lambda: None
+        self.on_message: Callable[[str | bytes], None] = lambda _text: None
+        self.on_end: Callable[[Outcome], None] = lambda _outcome: None
+
+    async def answer(self, offer: str) -> str:
+        """SDP offer -> SDP answer with all candidates. Raises OfferError."""
+        try:
+            description = RTCSessionDescription(without_mdns(offer), "offer")
+            await self._connection.setRemoteDescription(description)
+        except _SDP_FAULTS as error:
+            raise OfferError(
+                f"the offer cannot be read: {error or type(error).__name__}"
+            ) from error
+        self._choose_video()
+        await self._connection.setLocalDescription(await self._connection.createAnswer())
+        answer: str = self._connection.localDescription.sdp
+        return answer
+
+    @property
+    def wants_masks(self) -> bool:
+        """The channel for masks is open."""
+        return self._masks is not None and self._masks.readyState == "open"
+
+    @property
+    def wants_pictures(self) -> bool:
+        """The viewer takes video back."""
+        return self._video is not None and self._video.currentDirection == "sendrecv"
+
+    async def receive(self) -> Arrival:
+        """The next frame. Raises ViewerLeft when the video has ended."""
+        assert self._video is not None, "receive() comes after answer()"
+        receiver = self._video.receiver
+        try:
+            picture = await receiver.track.recv()
+        except MediaStreamError as error:
+            raise ViewerLeft from error
+        assert isinstance(picture, av.VideoFrame)
+        at_s = self._loop.time()
+        if picture.format.name == FORMAT:
+            frame = to_frame(picture)
+        else:  # a conversion takes milliseconds
+            frame = await asyncio.to_thread(to_frame, picture)
+        return Arrival(frame, in_rtp(receiver, frame.pts), at_s)
+
+    def say(self, text: str) -> None:
+        """Sends on the control channel; to nobody while it is not open."""
+        if self._control is None or self._control.readyState != "open":
+            return
+        if self._control.bufferedAmount > MAX_CONTROL_BUFFERED_BYTES:
+            self.on_end(Outcome.STALLED)
+            return
+        self._control.send(text)
+
+    def send_masks(self, message: bytes) -> bool:
+        """Sends on the channel for masks; False when it is full or closed."""
+        if not self.wants_masks or self._masks is None:
+            return False
+        if self._masks.bufferedAmount > MAX_MASKS_BUFFERED_BYTES:
+            return False
+        self._masks.send(message)
+        return True
+
+    def show(self, frame: Frame) -> bool:
+        """Leaves the picture for the encoder; False when that had not taken the one before."""
+        before = self._returned.pictures.dropped
+        self._returned.pictures.put(frame)
+        return self._returned.pictures.dropped == before
+
+    def out_rtp(self, pts: int) -> int:
+        """RTP timestamp of the returned picture with this pts; 0 before the first was sent."""
+        clock = self._returned.clock
+        return 0 if clock is None else clock.out_rtp(pts)
+
+    async def close(self) -> None:
+        """Ends the connection and frees what it holds."""
+        self._returned.stop()
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._connection.close()
+        except TimeoutError:
+            log.warning("a connection did not close within %s s", _CLOSE_TIMEOUT_S)
+
+    def _choose_video(self) -> None:
+        """The first video that the viewer sends is ours, and goes back; all else is declined."""
+        for transceiver in self._connection.getTransceivers():
+            sends = transceiver.receiver.track is not None
+            if transceiver.kind == "video" and sends and self._video is None:
+                self._video = transceiver
+                transceiver.sender.replaceTrack(self._returned)
+                transceiver.direction = "sendrecv"
+                self._returned.clock = OutgoingClock(transceiver.sender)
+            else:
+                # aiortc would decode it into a queue without bound that nobody reads.
+                transceiver.direction = "inactive"
+        if self._video is None:
+            raise OfferError("the offer sends no video")
+
+    def _take_channel(self, channel: RTCDataChannel) -> None:
+        if channel.label == protocol.MASKS and self._masks is None:
+            self._masks = channel
+        elif channel.label == protocol.CONTROL and self._control is None:
+            self._control = channel
+            channel.on("message", self._hear)
+            self.on_open()
+
+    def _hear(self, text: str | bytes) -> None:
+        self.on_message(text)
+
+    def _follow_state(self) -> None:
+        state = self._connection.connectionState
+        if state == "failed":
+            self.on_end(Outcome.VANISHED)
+        elif state == "closed":
+            self.on_end(Outcome.LEFT)

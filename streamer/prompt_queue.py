@@ -1,0 +1,56 @@
+"""PromptQueue: what a viewer asked for and no step took up yet. Bounded, and nothing is dropped."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from sam2_rt.tracking.prompt import Prompt
+from streamer.protocol import MAX_PROMPTS_WAITING, ProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt, and the frame its viewer saw."""
+
+    seq: int
+    prompt: Prompt
+    rtp_timestamp: int | None
+    """Of the frame that the viewer saw, as the client sent it; None: the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A track that its viewer removes."""
+
+    seq: int | None
+    track_id: int
+
+
+class PromptQueue:
+    """Room for MAX_PROMPTS_WAITING prompts and removals, in the order they came."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Asked | GivenUp] = deque(maxlen=MAX_PROMPTS_WAITING)
+
+    def put(self, item: Asked | GivenUp) -> None:
+        """Adds one. Raises ProtocolError `busy` when there is no room: nothing is forgotten."""
+        if len(self._waiting) == MAX_PROMPTS_WAITING:
+            raise ProtocolError("busy", f"{MAX_PROMPTS_WAITING} prompts wait already", item.seq)
+        self._waiting.append(item)
+
+    def take(self) -> tuple[list[GivenUp], list[Asked]]:
+        """What the next step takes up: all, up to the first removal behind a prompt.
+
+        A step removes before it prompts, so a removal that was asked for later has to wait.
+        """
+        removals: list[GivenUp] = []
+        prompts: list[Asked] = []
+        while self._waiting:
+            item = self._waiting[0]
+            if isinstance(item, Asked):
+                prompts.append(item)
+            elif prompts:
+                break
+            else:
+                removals.append(item)
+            self._waiting.popleft()
+        return removals, prompts

@@ -1,0 +1,48 @@
+"""What offers and answers need beyond aiortc: plain text in, plain text out."""
+
+import re
+from typing import Final
+
+_VIDEO_CODEC: Final = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/", re.IGNORECASE)
+
+
+def without_mdns(offer: str) -> str:
+    """The offer less its `.local` candidates: to resolve them takes multicast, which hangs in pods.
+
+    The viewer's own checks reach our candidates, so its real address is found all the same.
+    """
+    lines = offer.splitlines(keepends=True)
+    return "".join(line for line in lines if not _is_mdns(line))
+
+
+def with_bitrate_hints(answer: str, start_bps: int, min_bps: int, max_bps: int) -> str:
+    """The answer with Chromium's hints for its encoder, which else starts low and climbs slowly.
+
+    Browsers that do not know x-google-* ignore them, as they ignore any unknown parameter.
+    """
+    hints = ";".join(
+        f"x-google-{name}-bitrate={bps // 1000}"
+        for name, bps in (("start", start_bps), ("min", min_bps), ("max", max_bps))
+    )
+    lines = answer.splitlines(keepends=True)
+    hinted: list[str] = []
+    described = {line.split()[0] for line in lines if line.startswith("a=fmtp:")}
+    for line in lines:
+        codec = _VIDEO_CODEC.match(line)
+        name = line.split()[0] if line.startswith("a=fmtp:") else ""
+        if codec and f"a=fmtp:{codec[1]}" not in described:
+            hinted += [line, f"a=fmtp:{codec[1]} {hints}\r\n"]
+        elif name and _is_video_codec(lines, name.removeprefix("a=fmtp:")):
+            hinted.append(f"{line.rstrip()};{hints}\r\n")
+        else:
+            hinted.append(line)
+    return "".join(hinted)
+
+
+def _is_video_codec(lines: list[str], payload_type: str) -> bool:
+    return any(m is not None and m[1] == payload_type for m in map(_VIDEO_CODEC.match, lines))
+
+
+def _is_mdns(line: str) -> bool:
+    fields = line.split()
+    return line.startswith("a=candidate:") and len(fields) > 4 and fields[4].endswith(".local")

@@ -1,0 +1,95 @@
+"""Server: uvicorn on uvloop. A signal ends the sessions first, while probes still get answers."""
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from streamer.config import Settings
+from streamer.service import Service
+from streamer.worker import Worker, WorkerState
+
+_HTTP_GRACE_S: Final = 3
+
+
+class Server(uvicorn.Server):
+    """Runs an app of streamer.app until a signal, or until its worker dies."""
+
+    def __init__(
+        self,
+        app: FastAPI,
+        settings: Settings,
+        on_listening: Callable[[str], None],
+        on_settled: Callable[[Worker], None],
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_HTTP_GRACE_S,
+        )
+        super().__init__(config)
+        self._app = app
+        self._settings = settings
+        self._on_listening = on_listening
+        """Told the address, once, when it accepts connections."""
+        self._on_settled = on_settled
+        """Told of the worker, once, when the engine is loaded or will never be."""
+        self._is_told = False
+        self._stop_by_s: float | None = None
+        """time.monotonic() at which the sessions have had their time; None while serving."""
+
+    def run_to_end(self) -> int:
+        """Serves; the exit code: 0 after a signal, 1 when it could not start or the worker died."""
+        self.run()
+        if not self.started:  # the port is taken, or so
+            return 1
+        return int(self._service.worker.fault is not None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Binds the port, then tells the address."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._on_listening(
+                f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            )
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: True to exit."""
+        service = self._service
+        if service.worker.settled.is_set() and not self._is_told:
+            self._is_told = True
+            self._on_settled(service.worker)
+        if service.worker.state is WorkerState.DEAD:
+            self._begin_stop()  # of no use without its engine; whoever runs it starts it again
+        if self._stop_by_s is not None:
+            service.begin_stop()
+            if service.num_open == 0 or time.monotonic() > self._stop_by_s:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+    def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT: the first begins to stop, a second SIGINT does not wait."""
+        if self._stop_by_s is not None and sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+        self._begin_stop()
+
+    def _begin_stop(self) -> None:
+        if self._stop_by_s is None:
+            self._stop_by_s = time.monotonic() + self._settings.stop_timeout_s
+
+    @property
+    def _service(self) -> Service:
+        service: Service = self._app.state.service
+        return service

@@ -1,0 +1,176 @@
+"""Service: what lives as long as the process: the worker and the sessions that are open."""
+
+import asyncio
+import ipaddress
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from streamer.admission import Admission, Full
+from streamer.config import Settings
+from streamer.metrics import Metrics
+from streamer.peer import OfferError, Peer
+from streamer.rtc.addresses import use_addresses
+from streamer.rtc.bitrate import use_bounds
+from streamer.rtc.sdp import with_bitrate_hints
+from streamer.session import Session
+from streamer.viewer import Outcome
+from streamer.worker import Steps, Worker, WorkerState
+
+log = logging.getLogger(__name__)
+
+# Opening, closing, one step, and a step whose session was cancelled, for each session.
+_JOBS_PER_SESSION: Final = 4
+_PAINTERS: Final = 2
+_LAG_TICK_S: Final = 0.05
+_LAG_WINDOW_TICKS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a viewer gets for its offer."""
+
+    session_id: str
+    sdp: str
+
+
+class Service:
+    """Open between `async with`; all methods are called on its event loop."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Steps]) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.metrics.places.set(settings.max_sessions)
+        self.is_stopping = False
+        self._admission = Admission(settings.max_sessions, settings.retry_after_s)
+        self._load = load
+        self._sessions: dict[str, Session] = {}
+        """Open ones, by id; at most max_sessions."""
+        self._painter = ThreadPoolExecutor(_PAINTERS, "painter")
+        self._until_exit = AsyncExitStack()
+        _prepare_rtc(settings)
+
+    async def __aenter__(self) -> Self:
+        max_waiting = _JOBS_PER_SESSION * self.settings.max_sessions
+        self.worker = Worker(self._load, self.settings.max_batch, max_waiting)
+        self.worker.start()
+        self._until_exit.callback(self._painter.shutdown, wait=True)
+        self._tasks = await self._until_exit.enter_async_context(asyncio.TaskGroup())
+        self._watch = self._tasks.create_task(self._measure_lag())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.begin_stop()
+        self._watch.cancel()
+        await self._until_exit.__aexit__(kind, error, trace)
+        if not await self.worker.stop(self.settings.stop_timeout_s):
+            log.warning("the worker is busy for more than %s s", self.settings.stop_timeout_s)
+
+    @property
+    def is_ready(self) -> bool:
+        """The engine is loaded and sessions are taken. A full service is ready."""
+        return self.worker.state is WorkerState.READY and not self.is_stopping
+
+    @property
+    def num_open(self) -> int:
+        """Sessions that have not ended."""
+        return len(self._sessions)
+
+    def begin_stop(self) -> None:
+        """Takes nobody any more and ends all sessions; they take a moment."""
+        self.is_stopping = True
+        for session in self._sessions.values():
+            session.end(Outcome.STOPPED)
+
+    async def answer(self, offer: str) -> Answer:
+        """Lets a viewer in. Raises Full, OfferError, or TimeoutError when no answer came to be."""
+        try:
+            self._admission.enter(is_ready=self.is_ready)
+        except Full:
+            self.metrics.offers_refused.labels("full").inc()
+            raise
+        peer = Peer(self.settings.ice_servers)
+        try:
+            async with asyncio.timeout(self.settings.answer_timeout_s):
+                sdp = await peer.answer(offer)
+        except BaseException as error:
+            reason = "malformed" if isinstance(error, OfferError) else "other"
+            self.metrics.offers_refused.labels(reason).inc()
+            self._admission.leave()
+            await peer.close()
+            raise
+        session_id = self._begin(peer)
+        if self.is_stopping:  # since the offer came
+            self.end(session_id)
+        return Answer(session_id, self._hinted(sdp))
+
+    def end(self, session_id: str) -> bool:
+        """Ends a session at its viewer's wish; False when there is none of that id."""
+        session = self._sessions.get(session_id)
+        if session is not None:
+            session.end(Outcome.LEFT)
+        return session is not None
+
+    def _begin(self, peer: Peer) -> str:
+        session_id = secrets.token_urlsafe(12)
+        session = Session(session_id, peer, self.worker, self._painter, self.metrics, self.settings)
+        self._sessions[session_id] = session
+        self.metrics.sessions.set(self.num_open)
+        self._tasks.create_task(self._stay(session), name=f"session {session_id}")
+        return session_id
+
+    async def _stay(self, session: Session) -> None:
+        try:
+            outcome = await session.run()
+            self.metrics.sessions_ended.labels(outcome.value).inc()
+        finally:
+            del self._sessions[session.session_id]
+            self.metrics.sessions.set(self.num_open)
+            self._admission.leave()
+
+    def _hinted(self, sdp: str) -> str:
+        settings = self.settings
+        return with_bitrate_hints(
+            sdp,
+            settings.ingest_start_bitrate_bps,
+            settings.ingest_min_bitrate_bps,
+            settings.ingest_max_bitrate_bps,
+        )
+
+    async def _measure_lag(self) -> None:
+        """A timer that fires late shows what keeps the event loop from its work."""
+        loop = asyncio.get_running_loop()
+        while True:
+            longest_s = 0.0
+            for _ in range(_LAG_WINDOW_TICKS):
+                due_s = loop.time() + _LAG_TICK_S
+                await asyncio.sleep(_LAG_TICK_S)
+                longest_s = max(longest_s, loop.time() - due_s)
+            self.metrics.loop_lag_seconds.set(longest_s)
+
+
+def _prepare_rtc(settings: Settings) -> None:
+    """aiortc takes these from its modules, so they hold for the whole process."""
+    use_addresses(settings.media_addresses, with_loopback=_is_loopback(settings.host))
+    use_bounds(
+        settings.returned_start_bitrate_bps,
+        settings.returned_min_bitrate_bps,
+        settings.returned_max_bitrate_bps,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"

@@ -1,0 +1,79 @@
+"""Viewer: what a Session asks of its other end. Plain values; streamer.peer speaks WebRTC."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from sam2_rt.tracking.frame import Frame
+
+
+class Outcome(StrEnum):
+    """How a session ended."""
+
+    LEFT = "left"
+    """The viewer closed the connection or deleted the session."""
+    VANISHED = "vanished"
+    """The connection failed: no sign of life."""
+    IDLE = "idle"
+    """No frame for longer than `idle_timeout_s`."""
+    NEVER_CONNECTED = "never_connected"
+    """No frame at all within `connect_timeout_s`."""
+    STALLED = "stalled"
+    """The viewer did not read what it was told."""
+    STOPPED = "stopped"
+    """The service stops."""
+    FAULT = "fault"
+    """Our own error."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """A frame from the viewer."""
+
+    frame: Frame
+    in_rtp: int
+    """Its RTP timestamp, 32 bits."""
+    at_s: float
+    """When it was decoded, on the event loop's clock."""
+
+
+class ViewerLeft(Exception):  # noqa: N818 (says what happened)
+    """The viewer's video has ended."""
+
+
+class Viewer(Protocol):
+    """One viewer's connection."""
+
+    on_open: Callable[[], None]
+    """Called once, when the control channel is there and nothing was said on it."""
+    on_message: Callable[[str | bytes], None]
+    """Called for each message of the control channel. Must not raise."""
+    on_end: Callable[[Outcome], None]
+    """Called when the connection has ended."""
+
+    @property
+    def wants_masks(self) -> bool:
+        """The channel for masks is open."""
+
+    @property
+    def wants_pictures(self) -> bool:
+        """The viewer takes video back."""
+
+    async def receive(self) -> Arrival:
+        """The next frame. Raises ViewerLeft when the video has ended."""
+
+    def say(self, text: str) -> None:
+        """Sends on the control channel; to nobody while it is not open."""
+
+    def send_masks(self, message: bytes) -> bool:
+        """Sends on the channel for masks; False when it is full or closed."""
+
+    def show(self, frame: Frame) -> bool:
+        """Leaves the picture for the encoder; False when that had not taken the one before."""
+
+    def out_rtp(self, pts: int) -> int:
+        """RTP timestamp of the returned picture with this pts; 0 before the first was sent."""
+
+    async def close(self) -> None:
+        """Ends the connection and frees what it holds."""

@@ -1,0 +1,118 @@
+"""An engine without a model: every prompted track is a disc around its last point or box."""
+
+import sys
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import numpy as np
+
+from sam2_rt.engine import (
+    Applied,
+    EventKind,
+    Refused,
+    StepRequest,
+    StepResult,
+    TrackEvent,
+    TrackMask,
+    TrackState,
+)
+from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.prompt import Prompt
+
+
+class Stream:
+    """What a stream has been told."""
+
+    def __init__(self) -> None:
+        self.index = -1
+        self.centres: dict[int, tuple[float, float]] = {}
+        self.pts_of: dict[int, int] = {}
+
+
+class FakeEngine:
+    info = SimpleNamespace(
+        model="fake", image_size=32, device="cpu", is_trained=False, max_tracks=2
+    )
+
+    def __init__(self) -> None:
+        self.streams: dict[int, Stream] = {}
+        self.num_opened = 0
+        self.batch_sizes: list[int] = []
+
+    def open(self) -> int:
+        self.num_opened += 1
+        self.streams[self.num_opened] = Stream()
+        return self.num_opened
+
+    def close(self, stream_id: int) -> None:
+        del self.streams[stream_id]
+
+    def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+        self.batch_sizes.append(len(requests))
+        return [self._step(request) for request in requests]
+
+    def _step(self, request: StepRequest) -> StepResult | Exception:
+        stream = self.streams[request.stream_id]
+        if any(prompt.track_id == 666 for prompt in request.prompts):
+            return RuntimeError("the number of the beast")
+        stream.index += 1
+        stream.pts_of = {**dict(list(stream.pts_of.items())[-7:]), request.frame.pts: stream.index}
+        before = set(stream.centres)
+        removals = tuple(self._remove(stream, track_id) for track_id in request.removals)
+        prompts = tuple(self._prompt(stream, prompt) for prompt in request.prompts)
+        gone, new = before - set(stream.centres), set(stream.centres) - before
+        changes = [(EventKind.REMOVED, t) for t in gone] + [(EventKind.ADDED, t) for t in new]
+        return StepResult(
+            index=stream.index,
+            pts=request.frame.pts,
+            masks=tuple(_disc(request.frame, t, c) for t, c in sorted(stream.centres.items())),
+            events=tuple(TrackEvent(kind, t, stream.index) for kind, t in changes),
+            removals=removals,
+            prompts=prompts,
+            encoder_calls=stream.index + 1,
+        )
+
+    def _remove(self, stream: Stream, track_id: int) -> Applied | Refused:
+        if stream.centres.pop(track_id, None) is None:
+            return Refused(track_id, "unknown_track", f"no track {track_id}")
+        return Applied(track_id, stream.index, is_exact=True)
+
+    def _prompt(self, stream: Stream, prompt: Prompt) -> Applied | Refused:
+        if prompt.track_id not in stream.centres and len(stream.centres) == self.info.max_tracks:
+            return Refused(prompt.track_id, "too_many_tracks", "at most 2 tracks")
+        stream.centres[prompt.track_id] = _centre(prompt)
+        index = stream.pts_of.get(prompt.pts, stream.index)
+        is_exact = prompt.pts is None or prompt.pts in stream.pts_of
+        return Applied(prompt.track_id, index, is_exact)
+
+
+def _centre(prompt: Prompt) -> tuple[float, float]:
+    if prompt.box is not None:
+        x0, y0, x1, y1 = prompt.box
+        return (x0 + x1) / 2, (y0 + y1) / 2
+    if prompt.mask is not None:
+        y, x = (np.mean(where) for where in np.nonzero(prompt.mask))
+        return x / prompt.mask.shape[1], y / prompt.mask.shape[0]
+    return prompt.points[-1].x, prompt.points[-1].y
+
+
+def _disc(frame: Frame, track_id: int, centre: tuple[float, float]) -> TrackMask:
+    y, x = np.ogrid[: frame.height, : frame.width]
+    away = (x - centre[0] * frame.width) ** 2 + (y - centre[1] * frame.height) ** 2
+    mask = away < (frame.height / 5) ** 2
+    return TrackMask(track_id, TrackState.VISIBLE, object_score=3.0, iou=0.9, mask=mask)
+
+
+def main() -> int:
+    """For work on the page and the client: `python tests/streamer/fake_engine.py PORT`."""
+    from streamer.app import create_app  # noqa: PLC0415 (only here)
+    from streamer.config import Settings  # noqa: PLC0415
+    from streamer.server import Server  # noqa: PLC0415
+
+    settings = Settings(port=int(sys.argv[1]))
+    app = create_app(settings, FakeEngine)
+    return Server(app, settings, lambda url: print(url, flush=True), lambda _: None).run_to_end()  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())
