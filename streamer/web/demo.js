@@ -50,8 +50,9 @@ async function start(open) {
     client = listen(new Sam2Client());
     greet(await client.connect(source.stream));
     picture.show(client.returned);
-    tracks.add();
     enter("live");
+    tracks.add();
+    $("hint").hidden = false;
     $("picture").focus({ preventScroll: true });
     if (!$("overlay").checked) await client.configure({ output: "none" });
   } catch (error) {

@@ -80,7 +80,7 @@ export class Picture extends EventTarget {
   #reshape() {
     const { videoWidth, videoHeight } = this.#video;
     if (videoWidth && videoHeight) {
-      this.#element.style.setProperty("--ratio", String(videoWidth / videoHeight));
+      document.body.style.setProperty("--ratio", String(videoWidth / videoHeight));
     }
   }
 

@@ -75,6 +75,7 @@ export async function openPattern() {
   return draw(640, 360, drawPattern);
 }
 
+const TILE = 80;
 const SHAPES = [
   { colour: "#e9b44c", size: 58, sides: 0, speed: 0.5, phase: 0.0 },
   { colour: "#d96c75", size: 64, sides: 4, speed: 0.37, phase: 2.1 },
@@ -82,14 +83,12 @@ const SHAPES = [
 ];
 
 function drawPattern(pen, width, height, seconds) {
-  const backdrop = pen.createLinearGradient(0, 0, width, height);
-  backdrop.addColorStop(0, "#39424e");
-  backdrop.addColorStop(1, "#20262d");
-  pen.fillStyle = backdrop;
+  // Flat colours and hard edges: a video encoder at a low bitrate smears soft ones.
+  pen.fillStyle = "#27303a";
   pen.fillRect(0, 0, width, height);
-  pen.fillStyle = "#ffffff0d";
-  for (let x = 20; x < width; x += 40) {
-    for (let y = 20; y < height; y += 40) pen.fillRect(x - 1, y - 1, 2, 2);
+  pen.fillStyle = "#323d49";
+  for (let x = 0, row = 0; row * TILE < height; x = (++row % 2) * TILE) {
+    for (; x < width; x += 2 * TILE) pen.fillRect(x, row * TILE, TILE, TILE);
   }
   for (const { colour, size, sides, speed, phase } of SHAPES) {
     const x = width * (0.5 + 0.34 * Math.sin(speed * seconds + phase));

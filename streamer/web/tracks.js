@@ -21,7 +21,7 @@ const TITLES = {
   lost: "Not seen for a while; still looked for",
 };
 
-/** Chips in a list. Dispatches `select` and `remove`, each with the track_id as detail. */
+/** Chips in a list. Dispatches `remove`, with the track_id as detail. */
 export class Tracks extends EventTarget {
   #list;
   #chips = new Map(); // track_id -> {item, word, state}
@@ -63,7 +63,7 @@ export class Tracks extends EventTarget {
     for (const [id, { item }] of this.#chips) {
       item.firstChild.setAttribute("aria-pressed", String(id === trackId));
     }
-    this.dispatchEvent(new CustomEvent("select", { detail: trackId }));
+    this.#chips.get(trackId).item.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /**
