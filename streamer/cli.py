@@ -46,7 +46,6 @@ def serve(  # noqa: PLR0913, PLR0917 (the options of a command are its parameter
 def _run(settings: Settings, console: Console) -> int:
     # Torch takes seconds to import: `streamer --help` does without.
     from sam2_rt.engine import Engine, EngineConfig, TrackerConfig  # noqa: PLC0415
-    from streamer.app import create_app  # noqa: PLC0415
     from streamer.server import Server  # noqa: PLC0415
     from streamer.worker import Worker  # noqa: PLC0415
 
@@ -74,8 +73,8 @@ def _run(settings: Settings, console: Console) -> int:
                 "choose another with --model or --checkpoint."
             )
 
-    application = create_app(settings, lambda: Engine.load(config))
-    return Server(application, settings, tell_address, tell_model).run_to_end()
+    server = Server(settings, lambda: Engine.load(config), tell_address, tell_model)
+    return server.run_to_end()
 
 
 def _log_to(console: Console, level: str) -> None:

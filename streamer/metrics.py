@@ -42,7 +42,9 @@ class Metrics:
         self.ready = gauge("ready", "1 when the engine is loaded and sessions are taken.")
         self.places = gauge("places", "Sessions that the service takes at once.")
         self.sessions = gauge("sessions", "Sessions that are open.")
-        self.sessions_ended = counter("sessions_ended_total", "Sessions that ended, by how.", "outcome")
+        self.sessions_ended = counter(
+            "sessions_ended_total", "Sessions that ended, by how.", "outcome"
+        )
         self.offers_refused = counter("offers_refused_total", "Offers refused, by why.", "reason")
         self.session_errors = counter("session_errors_total", "Sessions that a fault ended.")
         self.frames_received = counter("frames_received_total", "Frames that arrived, decoded.")

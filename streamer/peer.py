@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ from sam2_rt.tracking.frame import Frame
 from streamer import protocol
 from streamer.config import IceServer
 from streamer.picture import FORMAT, to_frame, to_picture
+from streamer.rtc.jitter_buffer import release_at_once
 from streamer.rtc.sdp import without_mdns
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
 from streamer.slot import Slot
@@ -88,7 +90,6 @@ class Peer:
         self._masks: RTCDataChannel | None = None
         self._video: RTCRtpTransceiver | None = None
         self._returned = ReturnedVideo()
-        self._loop = asyncio.get_running_loop()
         self.on_open: Callable[[], None] = lambda: None
         self.on_message: Callable[[str | bytes], None] = lambda _text: None
         self.on_end: Callable[[Outcome], None] = lambda _outcome: None
@@ -126,7 +127,7 @@ class Peer:
         except MediaStreamError as error:
             raise ViewerLeft from error
         assert isinstance(picture, av.VideoFrame)
-        at_s = self._loop.time()
+        at_s = time.monotonic()
         if picture.format.name == FORMAT:
             frame = to_frame(picture)
         else:  # a conversion takes milliseconds
@@ -179,6 +180,7 @@ class Peer:
                 self._video = transceiver
                 transceiver.sender.replaceTrack(self._returned)
                 transceiver.direction = "sendrecv"
+                release_at_once(transceiver.receiver)
                 self._returned.clock = OutgoingClock(transceiver.sender)
             else:
                 # aiortc would decode it into a queue without bound that nobody reads.

@@ -50,6 +50,8 @@ ErrorCode = Literal[
     "internal",
 ]
 
+TrackChange = Literal["added", "occluded", "reacquired", "lost", "dropped", "removed"]
+
 
 class ProtocolError(Exception):
     """A message that cannot be used; `code` and `seq` go into the answer."""
@@ -184,7 +186,7 @@ class EventMessage(Message):
     """A change in a track's life."""
 
     type: Literal["event"] = "event"
-    kind: Literal["added", "occluded", "reacquired", "lost", "dropped", "removed"]
+    kind: TrackChange
     track_id: int
     frame: FrameName
 

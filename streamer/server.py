@@ -8,27 +8,28 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
 
+from streamer.app import create_app
 from streamer.config import Settings
 from streamer.service import Service
-from streamer.worker import Worker, WorkerState
+from streamer.worker import Steps, Worker, WorkerState
 
 _HTTP_GRACE_S: Final = 3
 
 
 class Server(uvicorn.Server):
-    """Runs an app of streamer.app until a signal, or until its worker dies."""
+    """Serves streamer.app until a signal, or until its worker dies."""
 
     def __init__(
         self,
-        app: FastAPI,
         settings: Settings,
+        load: Callable[[], Steps],
         on_listening: Callable[[str], None],
         on_settled: Callable[[Worker], None],
     ) -> None:
+        self._app = create_app(settings, load)
         config = uvicorn.Config(
-            app,
+            self._app,
             host=settings.host,
             port=settings.port,
             loop="uvloop",
@@ -39,7 +40,6 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_HTTP_GRACE_S,
         )
         super().__init__(config)
-        self._app = app
         self._settings = settings
         self._on_listening = on_listening
         """Told the address, once, when it accepts connections."""

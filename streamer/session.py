@@ -1,33 +1,28 @@
-"""Session: one viewer's stay. A frame loop and a prompt queue in one TaskGroup, one boundary."""
+"""Session: one viewer's stay: a frame loop in one TaskGroup, behind one fault boundary."""
 
 import asyncio
-import dataclasses
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, ParamSpec, TypeVar, cast
+from typing import Final, TypeVar, TypeVarTuple
 
-from sam2_rt.engine import Applied, Refused, StepRequest, StepResult
-from sam2_rt.tracking.prompt import Prompt
-from streamer import compose, mask_message, protocol
+from sam2_rt.engine import StepResult
+from streamer import compose, mask_message
 from streamer.config import Settings
+from streamer.conversation import Conversation
 from streamer.metrics import Metrics
-from streamer.prompt_queue import Asked, GivenUp, PromptQueue
 from streamer.protocol import ProtocolError
 from streamer.slot import Slot
 from streamer.tally import Tally
 from streamer.viewer import Arrival, Outcome, Viewer, ViewerLeft
 from streamer.worker import Worker
 
-P = ParamSpec("P")
+Parts = TypeVarTuple("Parts")
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
-
-_KEPT_NAMES: Final = 256
-"""Frames whose RTP timestamp is kept for acks: many more than a tracker keeps embeddings."""
 
 _STATS_INTERVAL_S: Final = 1.0
 
@@ -60,22 +55,16 @@ class Session:
         """Runs what is too slow for the event loop: compositing and mask messages."""
         self._metrics = metrics
         self._settings = settings
+        self._conversation = Conversation(viewer.say, metrics)
         self._tally = tally = Tally(metrics)
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))
         self._to_send = Slot[Stepped](on_drop=lambda: tally.drop("masks"))
         self._to_show = Slot[Stepped](on_drop=lambda: tally.drop("encode"))
-        self._prompts = PromptQueue()
-        self._has_overlay = True
-        self._prompt_seq: int | None = None
-        """Of the last prompt carried out."""
-        self._names: deque[tuple[int, int]] = deque(maxlen=_KEPT_NAMES)
-        """(index, in_rtp) of the last frames stepped."""
-        self._loop = asyncio.get_running_loop()
-        self._begun_s = self._loop.time()
+        self._begun_s = time.monotonic()
         self._last_arrival: Arrival | None = None
-        self._ended: asyncio.Future[Outcome] = self._loop.create_future()
+        self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         viewer.on_open = self._greet
-        viewer.on_message = self.hear
+        viewer.on_message = self._conversation.hear
         viewer.on_end = self.end
 
     def end(self, outcome: Outcome) -> None:
@@ -91,7 +80,8 @@ class Session:
             outcome = Outcome.FAULT
             log.exception("session %s ended by a fault", self.session_id)
             self._metrics.session_errors.inc()
-            self._refuse(ProtocolError("internal", "the service failed; connect again"))
+            error = ProtocolError("internal", "the service failed; connect again")
+            self._conversation.refuse(error)
         finally:
             self._tally.close()
             await self._viewer.close()
@@ -102,42 +92,21 @@ class Session:
         stream_id = await self._worker.open()
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(work)
-                    for work in (
-                        self._receive(),
-                        self._track(stream_id),
-                        self._send_masks(),
-                        self._show_pictures(),
-                        self._report(),
-                        self._watch(),
-                    )
-                ]
+                work = (
+                    self._receive(),
+                    self._track(stream_id),
+                    self._send_masks(),
+                    self._show_pictures(),
+                    self._report(),
+                    self._watch(),
+                )
+                tasks = [group.create_task(part) for part in work]
                 outcome = await self._ended
                 for task in tasks:
                     task.cancel()
         finally:
             await self._worker.close(stream_id)
         return outcome
-
-    # From the viewer
-
-    def hear(self, text: str | bytes) -> None:
-        """Takes up one control message, and answers at once what is wrong with it."""
-        try:
-            message = protocol.parse_client(text)
-            if isinstance(message, protocol.PromptMessage):
-                asked = Asked(message.seq, message.to_prompt(), message.rtp_timestamp)
-                self._prompts.put(asked)
-            elif isinstance(message, protocol.RemoveMessage):
-                self._prompts.put(GivenUp(message.seq, message.track_id))
-            elif isinstance(message, protocol.ConfigureMessage):
-                self._has_overlay = message.output == "overlay"
-                self._say(protocol.AckMessage(seq=message.seq))
-            else:
-                self._say(protocol.PongMessage(seq=message.seq))
-        except ProtocolError as error:
-            self._refuse(error)
 
     async def _receive(self) -> None:
         """Always awaits the next frame, so that nothing piles up behind it."""
@@ -158,26 +127,16 @@ class Session:
             self._last_arrival = arrival
             self._arrivals.put(arrival)
 
-    # The frame loop
-
     async def _track(self, stream_id: int) -> None:
+        """The frame loop: the newest frame, and what was said since the last, make one step."""
         while True:
             arrival = await self._arrivals.take()
-            removals, prompts = self._prompts.take()
-            request = StepRequest(
-                stream_id,
-                arrival.frame,
-                tuple(_placed(asked, arrival) for asked in prompts),
-                tuple(given_up.track_id for given_up in removals),
-            )
-            begun_s = self._loop.time()
-            result = await self._worker.step(request)
-            self._tally.step(result, self._loop.time() - begun_s)
-            self._names.append((result.index, arrival.in_rtp))
-            self._answer(removals, result.removals)
-            self._answer(prompts, result.prompts)
-            self._tell_events(result)
-            stepped = Stepped(arrival, result, self._prompt_seq)
+            question = self._conversation.ask(stream_id, arrival)
+            begun_s = time.monotonic()
+            result = await self._worker.step(question.request)
+            self._tally.step(result, time.monotonic() - begun_s)
+            self._conversation.answer(question, result)
+            stepped = Stepped(arrival, result, self._conversation.prompt_seq)
             if self._viewer.wants_masks:
                 self._to_send.put(stepped)
             if self._viewer.wants_pictures:
@@ -185,21 +144,22 @@ class Session:
 
     async def _send_masks(self) -> None:
         reported = 0
+        """Frames dropped before the engine that the viewer has been told of."""
         while True:
             stepped = await self._to_send.take()
-            arrival = stepped.arrival
-            dropped = self._arrivals.dropped - reported
+            arrival, dropped = stepped.arrival, self._arrivals.dropped
             facts = mask_message.Facts(
                 in_rtp=arrival.in_rtp,
                 out_rtp=self._viewer.out_rtp(arrival.frame.pts),
                 prompt_seq=stepped.prompt_seq,
-                age_ms=round(1000 * (self._loop.time() - arrival.at_s)),
-                dropped=dropped,
+                age_ms=round(1000 * (time.monotonic() - arrival.at_s)),
+                dropped=dropped - reported,
             )
-            message = await self._paint(mask_message.write, arrival.frame, stepped.result, facts)
+            write = mask_message.write
+            message = await self._paint(write, arrival.frame, stepped.result, facts)
             if self._viewer.send_masks(message):
-                reported += dropped
-                self._tally.send_masks(len(message), self._loop.time() - arrival.at_s)
+                reported = dropped
+                self._tally.send_masks(len(message), time.monotonic() - arrival.at_s)
             else:
                 self._tally.drop("masks")
 
@@ -207,76 +167,25 @@ class Session:
         while True:
             stepped = await self._to_show.take()
             picture = stepped.arrival.frame
-            if self._has_overlay:
+            if self._conversation.has_overlay:
                 picture = await self._paint(compose.overlay, picture, stepped.result.masks)
             if not self._viewer.show(picture):
                 self._tally.drop("encode")
 
-    async def _paint(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        assert not kwargs, "an executor passes positions only"
-        return await self._loop.run_in_executor(self._painter, work, *args)
-
-    # To the viewer
+    async def _paint(self, work: Callable[[*Parts], R], *parts: *Parts) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._painter, work, *parts)
 
     def _greet(self) -> None:
-        info = self._worker.info
-        assert info is not None, "nobody is let in before the engine is loaded"
-        model = protocol.ModelDescription(
-            name=info.model,
-            image_size=info.image_size,
-            device=info.device,
-            is_trained=info.is_trained,
-        )
-        limits = protocol.Limits(max_tracks=info.max_tracks)
-        self._say(protocol.HelloMessage(session=self.session_id, model=model, limits=limits))
-
-    def _answer(
-        self, asked: Sequence[Asked | GivenUp], answers: Sequence[Applied | Refused]
-    ) -> None:
-        for item, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, Refused):
-                self._metrics.prompts.labels(answer.code).inc()
-                code = cast("protocol.ErrorCode", answer.code)  # held by the message's own check
-                self._say(protocol.ErrorMessage(seq=item.seq, code=code, message=answer.message))
-                continue
-            self._metrics.prompts.labels("applied").inc()
-            if isinstance(item, Asked):
-                self._prompt_seq = item.seq
-            self._say(
-                protocol.AckMessage(
-                    seq=item.seq,
-                    track_id=answer.track_id,
-                    frame=self._frame_name(answer.index),
-                    applied_to="exact" if answer.is_exact else "newest",
-                )
-            )
-
-    def _tell_events(self, result: StepResult) -> None:
-        for event in result.events:
-            self._say(
-                protocol.EventMessage(
-                    kind=event.kind.value,
-                    track_id=event.track_id,
-                    frame=self._frame_name(event.index),
-                )
-            )
-
-    def _frame_name(self, index: int) -> protocol.FrameName:
-        in_rtp = next(rtp for known, rtp in reversed(self._names) if known == index)
-        return protocol.FrameName(index=index, rtp_timestamp=in_rtp)
-
-    def _refuse(self, error: ProtocolError) -> None:
-        self._metrics.messages_refused.labels(error.code).inc()
-        self._say(protocol.ErrorMessage(seq=error.seq, code=error.code, message=str(error)))
-
-    def _say(self, message: protocol.Message) -> None:
-        self._viewer.say(message.model_dump_json())
+        assert self._worker.info is not None, "nobody is let in before the engine is loaded"
+        self._conversation.greet(self.session_id, self._worker.info)
 
     async def _report(self) -> None:
+        begun_s = time.monotonic()
         while True:
-            begun_s = self._loop.time()
             await asyncio.sleep(_STATS_INTERVAL_S)
-            self._say(self._tally.report(self._loop.time() - begun_s))
+            begun_s, elapsed_s = time.monotonic(), time.monotonic() - begun_s
+            self._conversation.say(self._tally.report(elapsed_s))
 
     async def _watch(self) -> None:
         """Ends the session of a viewer who sends nothing."""
@@ -287,16 +196,8 @@ class Session:
             else:
                 outcome = Outcome.IDLE
                 until_s = self._last_arrival.at_s + self._settings.idle_timeout_s
-            wait_s = until_s - self._loop.time()
+            wait_s = until_s - time.monotonic()
             if wait_s <= 0:
                 self.end(outcome)
                 return
             await asyncio.sleep(wait_s)
-
-
-def _placed(asked: Asked, newest: Arrival) -> Prompt:
-    """The prompt with the pts of the frame that its viewer saw."""
-    if asked.rtp_timestamp is None:
-        return asked.prompt
-    ticks = protocol.rtp_difference(asked.rtp_timestamp, newest.in_rtp)
-    return dataclasses.replace(asked.prompt, pts=newest.frame.pts + ticks)

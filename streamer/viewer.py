@@ -35,7 +35,7 @@ class Arrival:
     in_rtp: int
     """Its RTP timestamp, 32 bits."""
     at_s: float
-    """When it was decoded, on the event loop's clock."""
+    """When it was decoded, by time.monotonic(): uvloop's clock has milliseconds only."""
 
 
 class ViewerLeft(Exception):  # noqa: N818 (says what happened)

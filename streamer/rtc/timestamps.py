@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from aiortc import RTCRtpReceiver, RTCRtpSender
 
+import streamer.rtc.vp8_encoder  # noqa: F401 (without it timestamps are inexact)
+
 _WRAP: Final = 1 << 32
 
 

@@ -105,13 +105,12 @@ def _disc(frame: Frame, track_id: int, centre: tuple[float, float]) -> TrackMask
 
 def main() -> int:
     """For work on the page and the client: `python tests/streamer/fake_engine.py PORT`."""
-    from streamer.app import create_app  # noqa: PLC0415 (only here)
     from streamer.config import Settings  # noqa: PLC0415
     from streamer.server import Server  # noqa: PLC0415
 
     settings = Settings(port=int(sys.argv[1]))
-    app = create_app(settings, FakeEngine)
-    return Server(app, settings, lambda url: print(url, flush=True), lambda _: None).run_to_end()  # noqa: T201
+    tell = lambda url: print(url, flush=True)  # noqa: E731, T201 (a program's output)
+    return Server(settings, FakeEngine, tell, lambda _: None).run_to_end()
 
 
 if __name__ == "__main__":

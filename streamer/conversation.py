@@ -1,0 +1,134 @@
+"""Conversation: what a session and its viewer say on the control channel."""
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+from sam2_rt.engine import Applied, Refused, StepRequest, StepResult
+from sam2_rt.tracking.prompt import Prompt
+from streamer import protocol
+from streamer.metrics import Metrics
+from streamer.prompt_queue import Asked, GivenUp, PromptQueue
+from streamer.protocol import ProtocolError
+from streamer.viewer import Arrival
+from streamer.worker import EngineInfo
+
+_KEPT_NAMES: Final = 256
+"""Frames whose RTP timestamp is kept for acks: many more than a tracker keeps embeddings."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """A step, and what its answers belong to."""
+
+    request: StepRequest
+    in_rtp: int
+    removals: tuple[GivenUp, ...]
+    prompts: tuple[Asked, ...]
+
+
+class Conversation:
+    """Takes messages up as they come, and answers them when a step has carried them out."""
+
+    def __init__(self, say: Callable[[str], None], metrics: Metrics) -> None:
+        self.has_overlay = True
+        """The returned video shows the tracks."""
+        self.prompt_seq: int | None = None
+        """Of the last prompt carried out."""
+        self._say_text = say
+        self._metrics = metrics
+        self._prompts = PromptQueue()
+        self._names: deque[tuple[int, int]] = deque(maxlen=_KEPT_NAMES)
+        """(index, in_rtp) of the last frames stepped."""
+
+    def greet(self, session_id: str, info: EngineInfo) -> None:
+        """The first message."""
+        model = protocol.ModelDescription(
+            name=info.model,
+            image_size=info.image_size,
+            device=info.device,
+            is_trained=info.is_trained,
+        )
+        limits = protocol.Limits(max_tracks=info.max_tracks)
+        self.say(protocol.HelloMessage(session=session_id, model=model, limits=limits))
+
+    def hear(self, text: str | bytes) -> None:
+        """Takes up one message, and answers at once what is wrong with it. Never raises."""
+        try:
+            message = protocol.parse_client(text)
+            if isinstance(message, protocol.PromptMessage):
+                asked = Asked(message.seq, message.to_prompt(), message.rtp_timestamp)
+                self._prompts.put(asked)
+            elif isinstance(message, protocol.RemoveMessage):
+                self._prompts.put(GivenUp(message.seq, message.track_id))
+            elif isinstance(message, protocol.ConfigureMessage):
+                self.has_overlay = message.output == "overlay"
+                self.say(protocol.AckMessage(seq=message.seq))
+            else:
+                self.say(protocol.PongMessage(seq=message.seq))
+        except ProtocolError as error:
+            self.refuse(error)
+
+    def ask(self, stream_id: int, arrival: Arrival) -> Question:
+        """The step of a frame, with what was said since the last."""
+        removals, prompts = self._prompts.take()
+        request = StepRequest(
+            stream_id,
+            arrival.frame,
+            tuple(_placed(asked, arrival) for asked in prompts),
+            tuple(given_up.track_id for given_up in removals),
+        )
+        return Question(request, arrival.in_rtp, tuple(removals), tuple(prompts))
+
+    def answer(self, question: Question, result: StepResult) -> None:
+        """Tells what the step carried out, refused and noticed."""
+        self._names.append((result.index, question.in_rtp))
+        self._tell(question.removals, result.removals)
+        self._tell(question.prompts, result.prompts)
+        for event in result.events:
+            frame = self._frame_name(event.index)
+            message = protocol.EventMessage(
+                kind=event.kind.value, track_id=event.track_id, frame=frame
+            )
+            self.say(message)
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Tells that a message was not carried out, and counts it."""
+        self._metrics.messages_refused.labels(error.code).inc()
+        self.say(protocol.ErrorMessage(seq=error.seq, code=error.code, message=str(error)))
+
+    def say(self, message: protocol.Message) -> None:
+        """Says it now."""
+        self._say_text(message.model_dump_json())
+
+    def _tell(self, asked: Sequence[Asked | GivenUp], answers: Sequence[Applied | Refused]) -> None:
+        for item, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Refused):
+                self._metrics.prompts.labels(answer.code).inc()
+                code = cast("protocol.ErrorCode", answer.code)  # held by the message's own check
+                self.refuse(ProtocolError(code, answer.message, item.seq))
+                continue
+            self._metrics.prompts.labels("applied").inc()
+            if isinstance(item, Asked):
+                self.prompt_seq = item.seq
+            self.say(
+                protocol.AckMessage(
+                    seq=item.seq,
+                    track_id=answer.track_id,
+                    frame=self._frame_name(answer.index),
+                    applied_to="exact" if answer.is_exact else "newest",
+                )
+            )
+
+    def _frame_name(self, index: int) -> protocol.FrameName:
+        in_rtp = next(rtp for known, rtp in reversed(self._names) if known == index)
+        return protocol.FrameName(index=index, rtp_timestamp=in_rtp)
+
+
+def _placed(asked: Asked, newest: Arrival) -> Prompt:
+    """The prompt with the pts of the frame that its viewer saw."""
+    if asked.rtp_timestamp is None:
+        return asked.prompt
+    ticks = protocol.rtp_difference(asked.rtp_timestamp, newest.in_rtp)
+    return dataclasses.replace(asked.prompt, pts=newest.frame.pts + ticks)
