@@ -9,7 +9,7 @@ from sam2_rt.peer_transformers import build_peer
 @pytest.mark.parametrize(
     "config",
     [
-        ModelConfig(NANO, image_size=64, memory_layers=1, feedforward_dim=64),
+        ModelConfig(NANO.trunk, image_size=64, memory_layers=1, feedforward_dim=64),
         ModelConfig(TINY, image_size=256),
         ModelConfig(TINY, image_size=512, version="2.0"),
     ],

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 KEY_LISTS = ROOT.parent / "shared" / "reference" / "checkpoints"
 TRUNKS = {"tiny": TINY, "small": SMALL, "base_plus": BASE_PLUS, "large": LARGE}
 OFFICIAL = [(size, version) for size in TRUNKS for version in ("2.0", "2.1")]
-SMALLEST = ModelConfig(NANO, image_size=64, memory_layers=1, feedforward_dim=64)
+SMALLEST = ModelConfig(NANO.trunk, image_size=64, memory_layers=1, feedforward_dim=64)
 
 
 def random_weights(config: ModelConfig) -> dict[str, Tensor]:

@@ -1,0 +1,186 @@
+"""Where official checkpoint files come from: the Hugging Face hub, else Meta's own server."""
+
+import io
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import httpx
+from huggingface_hub import (
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils.tqdm import tqdm
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes that are here and the bytes of the whole file, None if unknown."""
+
+HUB_URL: Final = "https://huggingface.co"
+OFFICIAL_URL: Final = "https://dl.fbaipublicfiles.com/segment_anything_2"
+
+_ATTEMPTS: Final = 3
+"""Of one download; each goes on where the last was cut off."""
+_TIMEOUT_S: Final = 30.0
+# The hub's own errors and those of the HTTP library below it, which differs between its versions.
+_HUB_ERRORS: Final = cast(tuple[type[Exception], ...], (OSError, *HfHubHTTPError.__bases__))
+
+
+class DownloadError(OSError):
+    """A file that could not be downloaded; the message is one line and names who was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One official file, at the two places that have it."""
+
+    repository: str
+    """On the hub."""
+    folder: str
+    """Under the official URL."""
+    file: str
+
+    @property
+    def stored(self) -> Path:
+        """Where a download from the official server is kept."""
+        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(caches) / "sam2-rt" / self.file
+
+    def find(self) -> Path | None:
+        """The file on this machine, from either place; None if it was never downloaded."""
+        cached = try_to_load_from_cache(self.repository, self.file)
+        if isinstance(cached, str):
+            return Path(cached)
+        return self.stored if self.stored.is_file() else None
+
+    def from_hub(self, progress: Progress) -> Path:
+        """Downloads through huggingface_hub, into its cache. Raises DownloadError.
+
+        HF_ENDPOINT names another hub. The library goes on after a cut connection and checks the
+        size; what an interrupted run left behind it drops.
+        """
+        endpoint = os.environ.get("HF_ENDPOINT") or HUB_URL
+        try:
+            # Fails at once without a network, where the download would try for half a minute.
+            get_hf_file_metadata(hf_hub_url(self.repository, self.file, endpoint=endpoint))
+            path = hf_hub_download(
+                self.repository, self.file, endpoint=endpoint, tqdm_class=_reporting(progress)
+            )
+        except _HUB_ERRORS as error:
+            raise DownloadError(f"{endpoint} ({_one_line(error)})") from error
+        return Path(path)
+
+    def from_official(self, progress: Progress, verify: Callable[[Path], None]) -> Path:
+        """Downloads from SAM2_RT_OFFICIAL_URL, by default Meta's server. Raises DownloadError.
+
+        What an interrupted run left in a .part file is kept and gone on from. `verify` gets the
+        whole file before it takes its name; if it raises, the file is deleted.
+        """
+        base = os.environ.get("SAM2_RT_OFFICIAL_URL") or OFFICIAL_URL
+        part = _PartFile(self.stored.with_name(f"{self.file}.part"))
+        part.path.parent.mkdir(parents=True, exist_ok=True)
+        reason = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                part.go_on(f"{base}/{self.folder}/{self.file}", progress)
+                break
+            except httpx.TransportError as error:  # the network; another attempt may go on
+                reason = _one_line(error)
+            except (httpx.HTTPError, OSError) as error:  # the server's answer, or this disk
+                raise DownloadError(f"{base} ({_one_line(error)})") from error
+        else:
+            raise DownloadError(f"{base} ({reason})")
+        return part.accept(self.stored, verify)
+
+
+@dataclass(frozen=True, slots=True)
+class _PartFile:
+    """The first bytes of a file, and beside them the server's name for its content."""
+
+    path: Path
+
+    @property
+    def _etag(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.etag")
+
+    def go_on(self, url: str, progress: Progress) -> None:
+        """Gets the bytes that are missing, or all where the server's file is another by now."""
+        has_start = self.path.is_file() and self._etag.is_file()
+        headers = {"Accept-Encoding": "identity"}
+        if has_start:  # RFC 9110, 13.1.5: from there on if unchanged, else everything
+            headers["Range"] = f"bytes={self.path.stat().st_size}-"
+            headers["If-Range"] = self._etag.read_text()
+        timeout = httpx.Timeout(_TIMEOUT_S)
+        with httpx.stream(
+            "GET", url, headers=headers, timeout=timeout, follow_redirects=True
+        ) as response:
+            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                self._check_size(_total(response))  # nothing is missing, or nothing is right
+                return
+            response.raise_for_status()
+            self._write(response, progress)
+
+    def _write(self, response: httpx.Response, progress: Progress) -> None:
+        is_rest = response.status_code == httpx.codes.PARTIAL_CONTENT
+        if not is_rest:
+            etag = response.headers.get("ETag", "")
+            self._etag.unlink(missing_ok=True)
+            if etag and not etag.startswith("W/"):  # weak ones do not promise the same bytes
+                self._etag.write_text(etag)
+        total = _total(response)
+        with self.path.open("ab" if is_rest else "wb") as file:
+            for chunk in response.iter_raw():
+                file.write(chunk)
+                progress(file.tell(), total)
+        self._check_size(total)
+
+    def _check_size(self, total: int | None) -> None:
+        size = self.path.stat().st_size
+        if total is not None and size != total:
+            self.path.unlink()
+            raise OSError(f"{size} bytes arrived, where {total} were promised")
+
+    def accept(self, destination: Path, verify: Callable[[Path], None]) -> Path:
+        """Gives a file that passes its final name; one that does not is deleted."""
+        self._etag.unlink(missing_ok=True)
+        try:
+            verify(self.path)
+        except ValueError:
+            self.path.unlink()
+            raise
+        return self.path.replace(destination)
+
+
+def _total(response: httpx.Response) -> int | None:
+    """Bytes of the whole file, by Content-Range of a part or by Content-Length."""
+    whole = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+    if whole:
+        return int(whole[1])
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _one_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _reporting(progress: Progress) -> type[tqdm]:
+    """A bar that draws nothing and reports; of the hub's two bars the one ahead counts."""
+    ahead = 0
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs |= {"disable": False, "file": io.StringIO(), "leave": False}
+            super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]  # tqdm's own
+
+        def display(self, *_args: object, **_kwargs: object) -> None:
+            nonlocal ahead
+            ahead = max(ahead, int(self.n))
+            progress(ahead, self.total)
+
+    return Bar

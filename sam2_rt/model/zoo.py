@@ -1,0 +1,155 @@
+"""Zoo: the models by name, where their weights come from, and how to build, fetch and load one."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from sam2_rt.model.checkpoint import expected_shapes, read_checkpoint
+from sam2_rt.model.config import (
+    BASE_PLUS,
+    LARGE,
+    NANO,
+    SMALL,
+    TINY,
+    ModelConfig,
+)
+from sam2_rt.model.download import DownloadError, Progress, Source
+from sam2_rt.model.sam2 import SAM2
+
+BUNDLED: Final = Path(__file__).parent / "weights" / "nano.safetensors"
+"""Weights of nano that come with the package; absent until it is trained."""
+
+_SEED: Final = 0
+"""Of the weights of a model that has none."""
+
+
+class UnknownModel(ValueError):  # noqa: N818 - the name says it
+    """A name that is not in the zoo; the message lists those that are."""
+
+
+class NotFetched(ValueError):  # noqa: N818 - the name says it
+    """A model whose weights are not on this machine; the message says how to get them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the zoo."""
+
+    config: ModelConfig
+    source: Source | None
+    """None: the weights come with the package."""
+
+
+def _official(size: str, config: ModelConfig) -> tuple[str, Entry]:
+    """`size` as in the name; files spell it with an underscore."""
+    prefix, folder = ("sam2", "072824") if config.version == "2.0" else ("sam2.1", "092824")
+    name = f"{prefix}-hiera-{size}"
+    file = f"{prefix}_hiera_{size.replace('-', '_')}.pt"
+    return name, Entry(config, Source(f"facebook/{name}", folder, file))
+
+
+_TRUNKS: Final = {"tiny": TINY, "small": SMALL, "base-plus": BASE_PLUS, "large": LARGE}
+
+MODELS: Final[dict[str, Entry]] = {
+    **dict(_official(size, ModelConfig(trunk, "2.0")) for size, trunk in _TRUNKS.items()),
+    **dict(_official(size, ModelConfig(trunk, "2.1")) for size, trunk in _TRUNKS.items()),
+    "nano": Entry(NANO, None),
+}
+
+
+def find(name: str) -> Entry:
+    """Raises UnknownModel."""
+    if name not in MODELS:
+        raise UnknownModel(f"no model is called {name!r}; there are {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def build(name: str, image_size: int | None = None) -> SAM2:
+    """A model with random weights, for inputs of image_size, by default its own.
+
+    Raises UnknownModel, or ValueError for a size that is no multiple of 32.
+    """
+    return SAM2(find(name).config.at(image_size))
+
+
+def load(
+    name: str,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    *,
+    image_size: int | None = None,
+) -> SAM2:
+    """A model in eval mode with the weights of the checkpoint, by default its own.
+
+    Nano without weights gets random ones, the same each time: is_trained() tells.
+    Raises UnknownModel, NotFetched, CheckpointError, or ValueError for the size.
+    """
+    entry = find(name)
+    path = checkpoint or cached(name)
+    if path is None and entry.source is not None:
+        raise NotFetched(
+            f"{name} is not on this machine: run `sam2-rt models fetch {name}`, "
+            "or name a file with --checkpoint"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        model = build(name, image_size)
+    if path is not None:
+        model.load_state_dict(read_checkpoint(path, entry.config, name))
+    return model.to(device=device, dtype=dtype).eval()
+
+
+def is_trained(name: str, checkpoint: Path | None = None) -> bool:
+    """Whether load() of the same arguments gives weights that were learned."""
+    return checkpoint is not None or find(name).source is not None or BUNDLED.is_file()
+
+
+def cached(name: str) -> Path | None:
+    """The file of the model's weights on this machine; None if there is none."""
+    source = find(name).source
+    if source is None:
+        return BUNDLED if BUNDLED.is_file() else None
+    return source.find()
+
+
+def fetch(name: str, progress: Progress) -> Path:
+    """Downloads the weights, unless they are here, and loads them once to see that they fit.
+
+    Raises UnknownModel; DownloadError when neither place can be reached, in one line that says
+    what to do; CheckpointError when what arrived is not the model.
+    """
+    entry = find(name)
+    if entry.source is None:
+        return _bundled(name)
+
+    def verify(path: Path) -> None:
+        read_checkpoint(path, entry.config, name)
+
+    try:
+        path = entry.source.find() or entry.source.from_hub(progress)
+    except DownloadError as at_hub:
+        try:
+            return entry.source.from_official(progress, verify)
+        except DownloadError as at_official:
+            raise DownloadError(
+                f"could not reach {at_hub} nor {at_official}; connect and run `sam2-rt models "
+                f"fetch {name}` again, or copy {entry.source.file} here and use --checkpoint"
+            ) from at_official
+    verify(path)
+    return path
+
+
+def num_parameters(name: str) -> int:
+    """Learned numbers of a model."""
+    shapes = expected_shapes(find(name).config)
+    return sum(math.prod(shape) for key, shape in shapes.items() if not key.endswith("_matrix"))
+
+
+def _bundled(name: str) -> Path:
+    if not BUNDLED.is_file():
+        raise NotFetched(f"{name} has no trained weights yet: there is nothing to fetch")
+    return BUNDLED
