@@ -1,6 +1,7 @@
-"""`streamer serve`: the service on the command line."""
+"""`streamer serve` and `streamer demo`: the service on the command line."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +44,36 @@ def serve(  # noqa: PLR0913, PLR0917 (the options of a command are its parameter
     sys.exit(_run(settings, console))
 
 
+@app.command()
+def demo(
+    video: Annotated[
+        Path | None, typer.Option(help="A video or a folder of frames; else a procedural clip.")
+    ] = None,
+    click: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="Pixels of the video; else its centre.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A name of `sam2-rt models`.")] = "nano",
+    image_size: Annotated[int | None, typer.Option(help="Side of the model's input.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for demo.mp4, masks and summary.json.")] = Path(
+        "out"
+    ),
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Of the clip.")] = None,
+) -> None:
+    """Stream a clip through a service of its own and show what came back."""
+    from streamer.demo import DemoOptions, parse_click, run_demo  # noqa: PLC0415 (heavy)
+
+    try:
+        place = None if click is None else parse_click(click)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--click") from error
+    options = DemoOptions(video, place, model, image_size, out, seconds)
+    sys.exit(run_demo(options, Console()))
+
+
 def _run(settings: Settings, console: Console) -> int:
+    # On shared cores OpenMP's spinning threads wait for each other a whole time slice at every
+    # barrier: a step took 2.3 s in place of 60 ms beside one busy process. Read when torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Torch takes seconds to import: `streamer --help` does without.
     from sam2_rt.engine import Engine, EngineConfig, TrackerConfig  # noqa: PLC0415
     from streamer.server import Server  # noqa: PLC0415

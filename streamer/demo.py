@@ -56,6 +56,15 @@ class DemoOptions:
     """Of the clip, from its start; None: all of it."""
 
 
+def parse_click(text: str) -> tuple[float, float]:
+    """`X,Y` -> (x, y). Raises ValueError."""
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not X,Y in pixels, such as 320,180") from error
+    return x, y
+
+
 def run_demo(options: DemoOptions, console: Console) -> int:
     """Streams, writes and reports. Returns the process's exit status: 1 after one line of why."""
     try:
