@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from sam2_rt.engine import StepResult, TrackMask, TrackState
+from sam2_rt.tracking.frame import Frame
+from streamer import mask_frame, mask_message
+from streamer.mask_frame import ObjectState
+
+
+def test_a_step_is_told_in_the_words_of_the_wire():
+    planes = tuple(np.zeros(size, np.uint8) for size in ((10, 20), (5, 10), (5, 10)))
+    mask = np.zeros((10, 20), np.bool_)
+    mask[2:5, 3:9] = True
+    states = (TrackState.VISIBLE, TrackState.OCCLUDED, TrackState.LOST)
+    masks = tuple(
+        TrackMask(i + 1, s, object_score, 0.5, mask)
+        for i, (s, object_score) in enumerate(zip(states, (0.0, 1e9, -1e9), strict=True))
+    )
+    result = StepResult(6, 90, masks, (), (), (), 7)
+    facts = mask_message.Facts(in_rtp=1, out_rtp=2, prompt_seq=None, age_ms=4, dropped=5)
+    read = mask_frame.decode(mask_message.write(Frame(90, planes), result, facts))
+    assert (read.index, read.in_rtp, read.out_rtp, read.age_ms, read.dropped) == (6, 1, 2, 4, 5)
+    assert [o.state for o in read.objects] == list(ObjectState)
+    assert [o.presence for o in read.objects] == pytest.approx([0.5, 1.0, 0.0], abs=1 / 255)
+    assert np.array_equal(read.objects[0].mask, mask)

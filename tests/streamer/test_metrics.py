@@ -1,0 +1,30 @@
+from prometheus_client.parser import text_string_to_metric_families
+
+from streamer.metrics import Metrics
+
+
+def test_the_exposition_is_valid_and_every_series_has_a_unit_or_a_count():
+    families = list(text_string_to_metric_families(Metrics().exposition().decode()))
+    ours = {f.name: f for f in families if f.name.startswith("streamer_")}
+    assert {"streamer_sessions", "streamer_step_seconds", "streamer_frames_dropped"} <= set(ours)
+    assert all(f.documentation.endswith(".") for f in ours.values())
+    units = ("_seconds", "_bytes")
+    assert all(f.name.endswith(units) for f in ours.values() if f.type == "histogram")
+
+
+def test_no_series_has_a_label_for_a_session():
+    metrics = Metrics()
+    labels = {
+        label for family in vars(metrics).values() for label in getattr(family, "_labelnames", ())
+    }
+    assert labels == {"outcome", "reason", "code", "state"}
+
+
+def test_the_process_tells_its_memory():
+    assert Metrics().registry.get_sample_value("process_resident_memory_bytes", {}) > 0
+
+
+def test_two_services_in_one_process_count_apart():
+    first, second = Metrics(), Metrics()
+    first.frames_received.inc()
+    assert second.registry.get_sample_value("streamer_frames_received_total", {}) == 0

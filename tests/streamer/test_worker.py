@@ -1,0 +1,166 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from fake_engine import FakeEngine
+from sam2_rt.engine import StepRequest, StepResult
+from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.prompt import Point, Prompt
+from streamer.worker import Steps, Worker, WorkerDied, WorkerState
+
+
+class SlowEngine(FakeEngine):
+    """Steps when it may, so that requests pile up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_step = threading.Event()
+        self.threads: set[int] = set()
+
+    def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+        self.may_step.wait(5)
+        self.threads.add(threading.get_ident())
+        return super().step(requests)
+
+
+class WorkerKilled(BaseException):
+    """No Exception: it ends a thread."""
+
+
+@asynccontextmanager
+async def working(load: Callable[[], Steps], max_batch: int = 8) -> AsyncIterator[Worker]:
+    worker = Worker(load, max_batch, max_waiting=16)
+    worker.start()
+    await worker.settled.wait()
+    yield worker
+    assert await worker.stop(timeout_s=5)
+
+
+def request(stream_id: int, pts: int = 0, *prompts: Prompt) -> StepRequest:
+    planes = tuple(np.zeros(size, np.uint8) for size in ((4, 4), (2, 2), (2, 2)))
+    return StepRequest(stream_id, Frame(pts, planes), prompts)
+
+
+def poison(track_id: int = 666) -> Prompt:
+    return Prompt(track_id, points=(Point(0.5, 0.5),))
+
+
+async def test_a_step_is_answered_from_another_thread():
+    engine = SlowEngine()
+    engine.may_step.set()
+    async with working(lambda: engine) as worker:
+        stream_id = await worker.open()
+        result = await worker.step(request(stream_id, 90))
+    assert (result.index, result.pts) == (0, 90)
+    assert engine.threads.isdisjoint({threading.get_ident()})
+
+
+async def test_requests_that_wait_make_one_batch_up_to_its_bound():
+    engine = SlowEngine()
+    async with working(lambda: engine, max_batch=3) as worker:
+        ids = [await worker.open() for _ in range(6)]
+        waiting = [asyncio.create_task(worker.step(request(i))) for i in ids]
+        await asyncio.sleep(0.05)  # the thread holds what it took by now; the rest waits
+        engine.may_step.set()
+        results = await asyncio.gather(*waiting)
+    assert [r.index for r in results] == [0] * 6
+    assert sum(engine.batch_sizes) == 6
+    assert max(engine.batch_sizes) == 3
+
+
+async def test_a_fault_of_one_request_reaches_its_own_caller_only():
+    engine = SlowEngine()
+    async with working(lambda: engine) as worker:
+        good, bad = await worker.open(), await worker.open()
+        waiting = [
+            asyncio.create_task(worker.step(request(good))),
+            asyncio.create_task(worker.step(request(bad, 0, poison()))),
+        ]
+        await asyncio.sleep(0)
+        engine.may_step.set()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(answers[0], StepResult)
+        assert isinstance(answers[1], RuntimeError)
+        assert (await worker.step(request(bad, 1))).index == 0
+
+
+async def test_an_engine_that_raises_for_a_whole_batch_goes_on():
+    async with working(FakeEngine) as worker:
+        with pytest.raises(KeyError):
+            await worker.step(request(stream_id=77))
+        assert worker.state is WorkerState.READY
+        assert await worker.open() == 1
+
+
+async def test_a_stream_closes_after_the_step_of_a_caller_that_left():
+    engine = SlowEngine()
+    async with working(lambda: engine) as worker:
+        stream_id = await worker.open()
+        leaving = asyncio.create_task(worker.step(request(stream_id)))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        closing = asyncio.create_task(worker.close(stream_id))
+        await asyncio.sleep(0)
+        engine.may_step.set()
+        await closing
+    assert engine.batch_sizes == [1]
+    assert not engine.streams
+
+
+async def test_a_model_that_cannot_be_loaded_leaves_a_dead_worker():
+    def load() -> Steps:
+        raise FileNotFoundError("no weights")
+
+    async with working(load) as worker:
+        assert worker.state is WorkerState.DEAD
+        assert isinstance(worker.fault, FileNotFoundError)
+        with pytest.raises(WorkerDied):
+            await worker.open()
+
+
+async def test_whoever_waits_when_the_thread_dies_is_told():
+    class Mortal(SlowEngine):
+        def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+            self.may_step.wait(5)
+            raise WorkerKilled
+
+    engine = Mortal()
+    async with working(lambda: engine, max_batch=1) as worker:
+        ids = [await worker.open() for _ in range(3)]
+        waiting = [asyncio.create_task(worker.step(request(i))) for i in ids]
+        await asyncio.sleep(0)
+        engine.may_step.set()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [WorkerDied] * 3
+        assert worker.state is WorkerState.DEAD
+
+
+async def test_whoever_waits_when_the_worker_stops_is_told():
+    engine = SlowEngine()
+    worker = Worker(lambda: engine, 1, 16)
+    worker.start()
+    ids = [await worker.open() for _ in range(2)]
+    waiting = [asyncio.create_task(worker.step(request(i))) for i in ids]
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(worker.stop(timeout_s=5))
+    await asyncio.sleep(0)
+    engine.may_step.set()
+    assert await stopping
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(answers[1], WorkerDied)
+
+
+async def test_stop_says_when_the_thread_is_still_busy():
+    engine = SlowEngine()
+    worker = Worker(lambda: engine, 1, 16)
+    worker.start()
+    stepping = asyncio.create_task(worker.step(request(await worker.open())))
+    await asyncio.sleep(0)
+    assert not await worker.stop(timeout_s=0.01)
+    engine.may_step.set()
+    assert await worker.stop(timeout_s=5)
+    await stepping
