@@ -72,7 +72,8 @@ def run_demo(options: DemoOptions, console: Console) -> int:
         clicks_at = _ClicksAt(_click_of(options, clip))
         (options.out / "masks").mkdir(parents=True, exist_ok=True)
         with _progress(console) as progress:
-            streamed = asyncio.run(_stream(options, clip, num_frames, clicks_at, progress))
+            sent = _draw(clip, options.out / "clip.mp4", clicks_at, progress)
+            streamed = asyncio.run(_stream(options, sent, num_frames, clicks_at, progress))
             report = _write(options.out, clip, name, streamed, progress)
     except (ClipError, DemoError, ServiceError, StreamError, ClientError, OSError) as error:
         console.print(f"[red]demo:[/red] {error}", soft_wrap=True, highlight=False)
@@ -104,6 +105,19 @@ def _click_of(options: DemoOptions, clip: AnyClip) -> Point | None:
     return Point(x / width, y / height)
 
 
+def _draw(clip: AnyClip, path: Path, clicks_at: "_ClicksAt", progress: Progress) -> Clip:
+    """A procedural clip as a file: to draw it while it streams would slow the service down."""
+    if not isinstance(clip, SyntheticClip):
+        return clip
+    bar = progress.add_task("drawing", total=clip.num_frames, note="")
+    with Film(path, clip.size, clip.fps, crf=10) as film:
+        for frame in clip:
+            clicks_at.watch(frame)
+            film.write(frame.rgb)
+            progress.advance(bar)
+    return open_clip(path)
+
+
 def _frames(clip: AnyClip, num_frames: int | None) -> Iterator[AnyFrame]:
     """From the first; a file's header may claim more frames than there are."""
     for frame in clip:
@@ -128,11 +142,10 @@ class _ClicksAt:
         ids = [int(track_id) for track_id in np.unique(labels) if track_id]
         return [Click(track_id, _middle(labels == track_id)) for track_id in ids]
 
-    def watch(self, frame: AnyFrame) -> AnyFrame:
-        """Notes the truth of a frame that passes."""
-        if isinstance(frame, SyntheticFrame) and frame.index < MAX_CLICKABLE:
+    def watch(self, frame: SyntheticFrame) -> None:
+        """Notes the truth of a frame."""
+        if frame.index < MAX_CLICKABLE:
             self._labels[frame.index] = frame.labels
-        return frame
 
 
 def _middle(mask: NDArray[np.bool_]) -> Point:
@@ -145,7 +158,7 @@ def _middle(mask: NDArray[np.bool_]) -> Point:
 
 async def _stream(
     options: DemoOptions,
-    clip: AnyClip,
+    clip: Clip,
     num_frames: int | None,
     clicks_at: _ClicksAt,
     progress: Progress,
@@ -165,7 +178,7 @@ async def _stream(
 
     async with running_service(arguments, options.out / "service.log") as url:
         progress.update(bar, description="streaming", total=num_frames)
-        frames = map(clicks_at.watch, _frames(clip, num_frames))
+        frames = _frames(clip, num_frames)
         streamed = await stream(url, frames, clip.fps, clicks_at, on_masks)
     progress.update(bar, completed=streamed.num_frames, total=streamed.num_frames)
     return streamed

@@ -13,7 +13,8 @@ from PIL import Image
 from streamer.demo_stream import GridMask
 from streamer.protocol import PALETTE
 
-OPACITY: Final = 0.45
+OPACITY_256: Final = 115
+"""Of the tint, in 256ths; the outline is opaque."""
 EDGE: Final = 2
 """Pixels of a mask's outline."""
 
@@ -29,19 +30,21 @@ def to_labels(masks: tuple[GridMask, ...], width: int, height: int) -> NDArray[n
 def paint(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Picture [H, W, 3] with each label in its colour and a firm outline -> [H, W, 3]."""
     painted = rgb.copy()
-    for track_id in np.unique(labels[labels > 0]):
+    present = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256))
+    for track_id in present[present > 0]:
         mask = labels == track_id
-        colour = np.array(PALETTE[(int(track_id) - 1) % len(PALETTE)], np.float32)
-        mixed = (1 - OPACITY) * rgb[mask].astype(np.float32) + OPACITY * colour
-        painted[mask] = mixed.astype(np.uint8)
-        painted[mask & ~_shrink(mask, EDGE)] = colour.astype(np.uint8)
+        colour = np.array(PALETTE[(int(track_id) - 1) % len(PALETTE)], np.uint16)
+        # In 256ths: floats take twice as long.
+        mixed = ((256 - OPACITY_256) * rgb[mask].astype(np.uint16) + OPACITY_256 * colour) >> 8
+        painted[mask] = mixed
+        painted[mask & ~_shrink(mask, EDGE)] = colour
     return painted
 
 
 class Film:
-    """An H.264 file, written frame by frame."""
+    """An H.264 file, written frame by frame; crf is x264's, 0..51, smaller for a finer picture."""
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
+    def __init__(self, path: Path, size: tuple[int, int], fps: float, crf: int = 20) -> None:
         self._container = av.open(str(path), "w")
         rate = Fraction(fps).limit_denominator(1001)
         stream = self._container.add_stream("libx264", rate=rate)
@@ -49,7 +52,7 @@ class Film:
         # Both sides even, as 4:2:0 video wants them: an odd last row or column is left out.
         stream.width, stream.height = (side - side % 2 for side in size)
         stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "20", "movflags": "+faststart"}
+        stream.options = {"preset": "veryfast", "crf": str(crf), "movflags": "+faststart"}
         self._stream = stream
 
     def __enter__(self) -> Self:

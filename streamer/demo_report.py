@@ -76,7 +76,7 @@ class Report:
         table = Table(title=f"{self.clip}  ·  {self.size[0]} x {self.size[1]} at {self.fps:g} fps")
         table.add_column("what", no_wrap=True)
         table.add_column("number", justify="right", no_wrap=True)
-        table.add_column("", style="dim")
+        table.add_column("dropped here, and notes", style="dim")
         for row in (*self._counts(stats.sent, service), *self._measures(service)):
             table.add_row(*row)
         return table
@@ -85,12 +85,12 @@ class Report:
         dropped = self.dropped()
         return (
             ("frames of the clip", str(self.streamed.num_frames), ""),
-            ("sent", str(num_sent), f"{dropped['client']} gave way to a newer one before encoding"),
+            ("sent", str(num_sent), f"{dropped['client']} replaced by a newer one"),
             ("received by the service", str(service["received"]), f"{dropped['network']} lost"),
             (
                 "processed",
                 str(service["processed"]),
-                f"dropped: {dropped['slot']} for a newer one, {dropped['stale']} out of order",
+                f"{dropped['slot']} for a newer one, {dropped['stale']} stale",
             ),
             ("mask frames here", str(len(self.streamed.masks)), f"{dropped['masks']} not sent"),
             (
