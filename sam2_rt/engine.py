@@ -1,25 +1,67 @@
 """Engine: one model on one device; steps trackers of many streams, answers in plain values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from sam2_rt.model import zoo
+from sam2_rt.model.sam2 import SAM2
 from sam2_rt.tracking.frame import Frame
-from sam2_rt.tracking.prompt import Prompt
-from sam2_rt.tracking.track_state import EventKind, TrackEvent, TrackState
+from sam2_rt.tracking.mask import to_frame
+from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
+from sam2_rt.tracking.track import Prediction
+from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent, TrackState
+from sam2_rt.tracking.tracker import Tracker, TrackerConfig
 
 __all__ = [
     "Applied",
+    "Engine",
+    "EngineConfig",
+    "EngineInfo",
     "EventKind",
+    "PresenceLimits",
     "Refused",
     "StepRequest",
     "StepResult",
     "TrackEvent",
     "TrackMask",
     "TrackState",
+    "TrackerConfig",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Which model runs where, and the bounds of each stream."""
+
+    model: str = "nano"
+    image_size: int | None = None
+    """Side of the model's input in pixels; None: the model's own."""
+    checkpoint: Path | None = None
+    """Weights to load instead of the model's own."""
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1`...; auto takes a GPU when there is one."""
+    threads: int | None = None
+    """CPU threads of torch; None: torch's own choice."""
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine turned out to be."""
+
+    model: str
+    image_size: int
+    device: str
+    dtype: str
+    is_trained: bool
+    """False: the weights are random, and so are the masks."""
+    max_tracks: int
+    """Of each stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +91,6 @@ class TrackMask:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """A prompt or removal that was carried out."""
-
-    track_id: int
-    index: int
-    """The frame it was applied to: 0, 1, 2... as processed."""
-    is_exact: bool
-    """False: the frame the user saw had left the ring, so the newest took the prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A prompt or removal that could not be carried out; the rest of the step went on."""
-
-    track_id: int
-    code: str
-    """`too_many_tracks` or `unknown_track`."""
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class StepResult:
     """What one step made of one frame."""
 
@@ -85,3 +106,118 @@ class StepResult:
     """One for each prompt asked for, in order."""
     encoder_calls: int
     """Of this stream since it was opened; equals the frames it processed."""
+
+
+class UnknownStream(KeyError):
+    """A request for a stream that was never opened or is closed."""
+
+
+class Engine:
+    """Steps the trackers of many streams. All calls come from one thread."""
+
+    def __init__(self, model: SAM2, info: EngineInfo, tracker: TrackerConfig) -> None:
+        self.model = model
+        self.info = info
+        self._tracker_config = tracker
+        self._streams: dict[int, Tracker] = {}
+        self._next_stream_id = 0
+
+    @classmethod
+    def load(cls, config: EngineConfig) -> "Engine":
+        """Builds, fills and warms up the model; seconds to minutes, by its size.
+
+        Raises zoo.UnknownModel, zoo.NotFetched or checkpoint.CheckpointError.
+        """
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        device = _device(config.device)
+        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        model = zoo.load(
+            config.model,
+            config.checkpoint,
+            device=str(device),
+            dtype=dtype,
+            image_size=config.image_size,
+        )
+        info = EngineInfo(
+            model=config.model,
+            image_size=model.config.image_size,
+            device=str(device),
+            dtype=str(dtype).removeprefix("torch."),
+            is_trained=zoo.is_trained(config.model, config.checkpoint),
+            max_tracks=config.tracker.max_tracks,
+        )
+        engine = cls(model, info, config.tracker)
+        engine.warm_up()
+        return engine
+
+    def warm_up(self) -> None:
+        """Runs a prompted and a propagated frame, so that the first viewer does not wait."""
+        stream_id = self.open()
+        grey = np.full((32, 32), 128, np.uint8)
+        planes = (grey, grey[:16, :16], grey[:16, :16])
+        prompt = Prompt(1, points=(Point(0.5, 0.5),))
+        for pts, prompts in enumerate([(prompt,), ()]):
+            self._step(StepRequest(stream_id, Frame(pts, planes), prompts))
+        self.close(stream_id)
+
+    def open(self) -> int:
+        """Begins a stream; returns its id."""
+        stream_id = self._next_stream_id
+        self._next_stream_id += 1
+        self._streams[stream_id] = Tracker(self.model, self._tracker_config)
+        return stream_id
+
+    def close(self, stream_id: int) -> None:
+        """Ends a stream and gives its memory back; closing twice is no error."""
+        self._streams.pop(stream_id, None)
+
+    def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+        """One frame of each stream; one answer a request, in order.
+
+        An exception is the answer to its own request and touches no other stream.
+        """
+        answers: list[StepResult | Exception] = []
+        for request in requests:
+            try:
+                answers.append(self._step(request))
+            except Exception as error:  # noqa: BLE001 the fault boundary between streams
+                answers.append(error)
+        return answers
+
+    def _step(self, request: StepRequest) -> StepResult:
+        tracker = self._streams.get(request.stream_id)
+        if tracker is None:
+            raise UnknownStream(request.stream_id)
+        removals = tuple(tracker.remove(track_id) for track_id in request.removals)
+        predictions = tracker.step(request.frame, request.prompts)
+        return StepResult(
+            index=tracker.encoder_calls - 1,
+            pts=request.frame.pts,
+            masks=_masks(predictions, request.frame),
+            events=tuple(tracker.take_events()),
+            removals=removals,
+            prompts=tuple(tracker.answers),
+            encoder_calls=tracker.encoder_calls,
+        )
+
+
+def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, ...]:
+    """Masks at the size of the frame; a hidden track's is empty."""
+    if not predictions:
+        return ()
+    logits = torch.stack([p.mask_logits for p in predictions])
+    masks = (to_frame(logits, frame.height, frame.width) > 0).cpu().numpy()
+    for mask, prediction in zip(masks, predictions, strict=True):
+        if prediction.state is not TrackState.VISIBLE:
+            mask.fill(False)
+    return tuple(
+        TrackMask(p.track_id, p.state, p.object_score, p.iou, mask)
+        for p, mask in zip(predictions, masks, strict=True)
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

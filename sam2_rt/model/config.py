@@ -72,4 +72,13 @@ TINY: Final = TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9))
 SMALL: Final = TrunkConfig(96, 1, (1, 2, 11, 2), (7, 10, 13))
 BASE_PLUS: Final = TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), background_size=14)
 LARGE: Final = TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8))
-NANO: Final = TrunkConfig(32, 1, (1, 1, 3, 1), (4,), windows=(8, 4, 8, 4))
+
+NANO: Final = ModelConfig(
+    TrunkConfig(32, 1, (1, 1, 3, 1), (4,), windows=(8, 4, 8, 4)),
+    image_size=256,
+    dim=128,
+    memory_dim=64,
+    memory_layers=2,
+    feedforward_dim=256,
+)
+"""Small enough for real time on two CPU cores."""

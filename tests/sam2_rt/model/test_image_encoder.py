@@ -33,7 +33,7 @@ def test_the_position_embedding_is_the_official_one(tiny: SAM2):
 
 
 def test_the_kept_position_follows_the_weights():
-    trunk = Hiera(NANO)
+    trunk = Hiera(NANO.trunk)
     before = trunk.position(16)
     with torch.no_grad():
         trunk.pos_embed.add_(1)
