@@ -1,0 +1,113 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fake_engine import FakeEngine
+from sam2_rt.tracking.frame import Frame
+from streamer.conversation import Conversation
+from streamer.metrics import Metrics
+from streamer.protocol import MAX_PROMPTS_WAITING
+from streamer.viewer import Arrival
+
+
+class Talk:
+    """A conversation with a stream of the fake engine behind it."""
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.metrics = Metrics()
+        self.conversation = Conversation(
+            lambda text: self.said.append(json.loads(text)), self.metrics
+        )
+        self.engine = FakeEngine()
+        self.stream_id = self.engine.open()
+        self.pts = 0
+
+    def hear(self, **message: object) -> None:
+        self.conversation.hear(json.dumps(message))
+
+    def click(self, seq: int, track_id: int = 1) -> None:
+        self.hear(type="prompt", seq=seq, track_id=track_id, points=[[0.5, 0.5, 1]])
+
+    def step(self) -> list[tuple[str, int | None, object]]:
+        """(type, seq or None, code or kind or applied_to) of what one step made it say."""
+        self.pts += 1
+        planes = tuple(np.zeros(size, np.uint8) for size in ((4, 4), (2, 2), (2, 2)))
+        question = self.conversation.ask(self.stream_id, Arrival(Frame(self.pts, planes), 9, 0.0))
+        before = len(self.said)
+        (result,) = self.engine.step([question.request])
+        self.conversation.answer(question, result)
+        detail = ("code", "kind", "applied_to")
+        return [
+            (m["type"], m.get("seq"), next(m[d] for d in detail if d in m))
+            for m in self.said[before:]
+        ]
+
+    def count(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"streamer_{name}", labels)
+
+
+def test_a_track_comes_and_goes():
+    talk = Talk()
+    talk.click(1)
+    assert talk.step() == [("ack", 1, "exact"), ("event", None, "added")]
+    talk.hear(type="remove", seq=2, track_id=1)
+    assert talk.step() == [("ack", 2, "exact"), ("event", None, "removed")]
+    assert talk.count("prompts_total", outcome="applied") == 2
+    assert talk.conversation.prompt_seq == 1
+
+
+def test_a_prompt_then_its_removal_are_two_steps():
+    talk = Talk()
+    talk.click(1)
+    talk.hear(type="remove", seq=2, track_id=1)
+    assert talk.step()[0] == ("ack", 1, "exact")
+    assert talk.step()[0] == ("ack", 2, "exact")
+
+
+def test_what_the_engine_refuses_is_an_error_with_its_seq():
+    talk = Talk()
+    talk.hear(type="remove", seq=4, track_id=9)
+    for track_id in (1, 2, 3):
+        talk.click(track_id + 4, track_id)
+    answers = talk.step()
+    assert answers[0] == ("error", 4, "unknown_track")
+    assert answers[3] == ("error", 7, "too_many_tracks")
+    assert talk.count("messages_refused_total", code="unknown_track") == 1
+    assert talk.count("prompts_total", outcome="too_many_tracks") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "bad_json"),
+        (b"\x00\xff", "bad_message"),
+        ('{"type": "prompt", "seq": 1, "track_id": 1, "points": [[2, 0, 1]]}', "bad_prompt"),
+        (" " * 70_000, "too_large"),
+    ],
+)
+def test_what_cannot_be_read_is_answered_at_once_and_counted(text: str | bytes, code: str):
+    talk = Talk()
+    talk.conversation.hear(text)
+    assert talk.said[0]["code"] == code
+    assert talk.count("messages_refused_total", code=code) == 1
+    assert talk.step() == []
+
+
+def test_one_prompt_too_many_is_answered_busy_and_the_rest_is_carried_out():
+    talk = Talk()
+    for seq in range(MAX_PROMPTS_WAITING + 1):
+        talk.click(seq)
+    assert (talk.said[0]["code"], talk.said[0]["seq"]) == ("busy", MAX_PROMPTS_WAITING)
+    assert sum(kind == "ack" for kind, _, _ in talk.step()) == MAX_PROMPTS_WAITING
+
+
+def test_a_ping_and_a_configure_are_answered_at_once():
+    talk = Talk()
+    talk.hear(type="ping", seq=7)
+    talk.hear(type="configure", seq=8, output="none")
+    assert talk.said[0] == {"type": "pong", "seq": 7}
+    assert (talk.said[1]["type"], talk.said[1]["seq"]) == ("ack", 8)
+    assert not talk.conversation.has_overlay
