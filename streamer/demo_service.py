@@ -1,6 +1,7 @@
 """The service as a process of its own, for the length of a demo: always stopped."""
 
 import asyncio
+import os
 import socket
 import sys
 from asyncio.subprocess import Process
@@ -32,7 +33,13 @@ async def running_service(arguments: Sequence[str], log: Path) -> AsyncIterator[
     command = [sys.executable, "-m", "streamer", "serve", "--host", "127.0.0.1"]
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, "--port", str(port), *arguments, stdout=output, stderr=output
+            *command,
+            "--port",
+            str(port),
+            *arguments,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "COLUMNS": "1000"},  # a message stays on one line of the log
         )
         try:
             url = f"http://127.0.0.1:{port}"
