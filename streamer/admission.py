@@ -1,7 +1,7 @@
 """Who may come in: a fixed number of places, and a clear answer when all are taken."""
 
 
-class Full(Exception):  # noqa: N818 (a noun of the domain: the service is full)
+class Full(Exception):
     """All places are taken, or the service takes nobody now; try again after `retry_after_s`."""
 
     def __init__(self, reason: str, retry_after_s: int) -> None:

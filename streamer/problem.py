@@ -7,7 +7,7 @@ from typing import Final
 CONTENT_TYPE: Final = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 (RFC 9457's word)
+class Problem(Exception):
     """A request that is refused; the answer's status, detail and headers."""
 
     def __init__(

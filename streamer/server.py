@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -15,6 +16,9 @@ from streamer.service import Service
 from streamer.worker import Steps, Worker, WorkerState
 
 _HTTP_GRACE_S: Final = 3
+
+# Python's own 5 ms lets the engine's thread keep the event loop waiting that long at every turn.
+_SWITCH_INTERVAL_S: Final = 0.0005
 
 
 class Server(uvicorn.Server):
@@ -51,6 +55,7 @@ class Server(uvicorn.Server):
 
     def run_to_end(self) -> int:
         """Serves; the exit code: 0 after a signal, 1 when it could not start or the worker died."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.run()
         if not self.started:  # the port is taken, or so
             return 1

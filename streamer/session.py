@@ -60,8 +60,9 @@ class Session:
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))
         self._to_send = Slot[Stepped](on_drop=lambda: tally.drop("masks"))
         self._to_show = Slot[Stepped](on_drop=lambda: tally.drop("encode"))
-        self._begun_s = time.monotonic()
         self._last_arrival: Arrival | None = None
+        self._has_video = asyncio.Event()
+        """Set by the first frame."""
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         viewer.on_open = self._greet
         viewer.on_message = self._conversation.hear
@@ -125,6 +126,7 @@ class Session:
             if before is not None and frame.planes[0].shape != before.frame.planes[0].shape:
                 self._metrics.frame_size_changes.inc()
             self._last_arrival = arrival
+            self._has_video.set()
             self._arrivals.put(arrival)
 
     async def _track(self, stream_id: int) -> None:
@@ -189,15 +191,16 @@ class Session:
 
     async def _watch(self) -> None:
         """Ends the session of a viewer who sends nothing."""
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await self._has_video.wait()
+        except TimeoutError:
+            self.end(Outcome.NEVER_CONNECTED)
+            return
         while True:
-            if self._last_arrival is None:
-                outcome = Outcome.NEVER_CONNECTED
-                until_s = self._begun_s + self._settings.connect_timeout_s
-            else:
-                outcome = Outcome.IDLE
-                until_s = self._last_arrival.at_s + self._settings.idle_timeout_s
-            wait_s = until_s - time.monotonic()
-            if wait_s <= 0:
-                self.end(outcome)
+            assert self._last_arrival is not None
+            idle_s = time.monotonic() - self._last_arrival.at_s
+            if idle_s >= self._settings.idle_timeout_s:
+                self.end(Outcome.IDLE)
                 return
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(self._settings.idle_timeout_s - idle_s)

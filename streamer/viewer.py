@@ -38,7 +38,7 @@ class Arrival:
     """When it was decoded, by time.monotonic(): uvloop's clock has milliseconds only."""
 
 
-class ViewerLeft(Exception):  # noqa: N818 (says what happened)
+class ViewerLeft(Exception):
     """The viewer's video has ended."""
 
 

@@ -56,7 +56,7 @@ class Steps(Protocol):
         """One answer for each request, in order."""
 
 
-class WorkerDied(Exception):  # noqa: N818 (says what happened)
+class WorkerDied(Exception):
     """The Worker's thread has ended, so nothing can be stepped any more."""
 
 

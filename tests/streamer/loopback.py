@@ -30,11 +30,12 @@ class Camera(VideoStreamTrack):
         super().__init__()
         self.sizes = sizes
         self.num_sent = 0
-        self.is_paused = False
+        self.runs = asyncio.Event()
+        """Cleared: no frame leaves."""
+        self.runs.set()
 
     async def recv(self) -> av.VideoFrame:
-        while self.is_paused:
-            await asyncio.sleep(0.02)
+        await self.runs.wait()
         pts, _ = await self.next_timestamp()
         height, width = self.sizes[self.num_sent // 15 % len(self.sizes)]
         frame = av.VideoFrame(width, height, "yuv420p")
