@@ -101,7 +101,7 @@ export class Sam2Client extends EventTarget {
       const description = await answer.json();
       this.#location = new URL(description.location, base);
       const greeted = this.#greeting();
-      greeted.catch(() => {}); // awaited below, unless the answer itself is bad
+      greeted.catch(() => {}); // awaited below, unless the answer is bad
       await peer.setRemoteDescription({ sdp: description.sdp, type: "answer" });
       return await greeted;
     } catch (error) {
@@ -141,9 +141,7 @@ export class Sam2Client extends EventTarget {
   }
 
   /** Ends the session here and at the service. */
-  close() {
-    this.#end(null);
-  }
+  close = () => this.#end(null);
 
   #open(stream, iceServers) {
     const [camera] = stream.getVideoTracks();
@@ -152,7 +150,10 @@ export class Sam2Client extends EventTarget {
     this.#peer = peer;
     this.#control = peer.createDataChannel("control"); // reliable and ordered
     this.#control.onmessage = ({ data }) => this.#hear(JSON.parse(data));
-    this.#control.onclose = () => this.#end(new Sam2Error("lost", "the service ended the session"));
+    this.#control.onclose = () => {
+      this.#location = null; // nothing is left there to end
+      this.#end(new Sam2Error("lost", "the service ended the session"));
+    };
     const masks = peer.createDataChannel("masks", { ordered: false, maxRetransmits: 0 });
     masks.binaryType = "arraybuffer";
     masks.onmessage = ({ data }) => this.#see(data);
@@ -162,11 +163,10 @@ export class Sam2Client extends EventTarget {
     else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
     this.returned = new MediaStream([receiver.track]);
     peer.onconnectionstatechange = () => this.#watch(peer);
-    addEventListener("pagehide", this.#leave);
+    addEventListener("pagehide", this.close);
     return peer;
   }
 
-  /** @returns {Promise<Hello>} */
   #greeting() {
     return new Promise((resolve, reject) => {
       const late = () => reject(new Sam2Error("lost", "no media path to the service was found"));
@@ -252,12 +252,10 @@ export class Sam2Client extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  #leave = () => this.close();
-
   #end(error) {
     const peer = this.#peer;
     if (!peer || peer.signalingState === "closed") return;
-    removeEventListener("pagehide", this.#leave);
+    removeEventListener("pagehide", this.close);
     this.#timers.forEach(clearTimeout);
     this.#control.onclose = null;
     peer.onconnectionstatechange = null;

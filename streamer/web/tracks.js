@@ -63,7 +63,6 @@ export class Tracks extends EventTarget {
     for (const [id, { item }] of this.#chips) {
       item.firstChild.setAttribute("aria-pressed", String(id === trackId));
     }
-    this.#chips.get(trackId).item.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /**

@@ -1,0 +1,342 @@
+"""The page in a real browser against the real service: a fake camera, and an engine of discs."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+from served import Served, serving
+
+from fake_engine import FakeEngine
+from sam2_rt.engine import StepRequest, StepResult
+from sam2_rt.tracking.prompt import Prompt
+from streamer.mask_frame import MaskFrame, ObjectMask, ObjectState, encode
+from streamer.protocol import PALETTE
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+CHROMIUM = Path("/usr/bin/chromium")
+OUT = Path(__file__).parents[2] / "out"
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+HAS_LATENCY = "document.querySelector('#latency').innerText.endsWith('ms')"
+PIXEL = """([x, y]) => {
+    const video = document.querySelector("#returned");
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    const pen = canvas.getContext("2d");
+    pen.drawImage(video, 0, 0);
+    return [...pen.getImageData(x * canvas.width, y * canvas.height, 1, 1).data].slice(0, 3);
+}"""
+
+
+class Discs(FakeEngine):
+    """Eight tracks at most; remembers what it was asked."""
+
+    info = SimpleNamespace(**{**vars(FakeEngine.info), "max_tracks": 3})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompts: list[Prompt] = []
+        self.results: list[StepResult] = []
+
+    def _step(self, request: StepRequest) -> StepResult | Exception:
+        self.prompts += request.prompts
+        result = super()._step(request)
+        if request.prompts:
+            self.results.append(result)
+        return result
+
+
+@dataclasses.dataclass
+class Stage:
+    page: Page
+    served: Served
+    engine: Discs
+
+    async def start(self, source: str = "#use-camera") -> None:
+        await self.page.click(source)
+        await self.page.wait_for_selector('body[data-phase="live"]')
+        await self.page.wait_for_function("document.querySelector('#returned').videoWidth > 0")
+
+    async def at(self, x: float, y: float) -> tuple[float, float]:
+        box = await self.page.locator("#returned").bounding_box()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    async def click(self, x: float, y: float, **how: Any) -> None:
+        count = len(self.engine.prompts)
+        await self.page.mouse.click(*await self.at(x, y), **how)
+        await self.until(lambda: len(self.engine.prompts) > count)
+
+    async def pixel(self, x: float, y: float) -> np.ndarray:
+        return np.array(await self.page.evaluate(PIXEL, [x, y]))
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not holds():  # noqa: ASYNC110 (the browser has no event for it)
+                await asyncio.sleep(0.02)
+
+
+def write_camera(path: Path) -> None:
+    """Grey stripes that move: chroma-free, so that any colour that comes back is the service's."""
+    width, height = 640, 360
+    chroma = np.full(width * height // 2, 128, np.uint8).tobytes()
+    stripes = np.tile(np.repeat(np.array([90, 150], np.uint8), 40), width // 80)
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H360 F30:1 Ip A1:1 C420jpeg\n")
+        for index in range(20):
+            luma = np.tile(np.roll(stripes, 4 * index), (height, 1))
+            file.write(b"FRAME\n" + luma.tobytes() + chroma)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():  # noqa: ASYNC240 (once, before anything runs)
+        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
+    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    write_camera(camera)
+    arguments = [
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--allow-loopback-in-peer-connection",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+    ]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def staged(
+    browser: Browser, viewport: dict[str, int] = DESKTOP, **settings: object
+) -> AsyncIterator[Stage]:
+    """The page, open; at the end it must not have complained."""
+    complaints: list[str] = []
+    engine = Discs()
+    async with serving(lambda: engine, **settings) as served:
+        page = await browser.new_page(viewport=viewport)
+        page.set_default_timeout(15_000)
+        page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(served.url)
+        yield Stage(page, served, engine)
+        await page.close()
+    assert complaints == []
+
+
+async def test_a_click_paints_the_object_s_colour_on_the_returned_video(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start()
+        red, _, blue = await stage.pixel(0.3, 0.5)
+        assert abs(blue - red) < 20
+        await stage.click(0.3, 0.5)
+        await expect(stage.page.locator("#tracks li")).to_have_attribute("data-state", "visible")
+        await stage.page.wait_for_function(
+            f"(at) => {{ const [r, , b] = ({PIXEL})(at); return b - r > 60; }}", arg=[0.3, 0.5]
+        )
+        outside_red, _, outside_blue = await stage.pixel(0.8, 0.5)
+        assert abs(outside_blue - outside_red) < 20
+        await stage.page.wait_for_function(HAS_LATENCY)
+        OUT.mkdir(exist_ok=True)
+        await stage.page.screenshot(path=OUT / "page-desktop.png")
+
+
+async def test_a_click_names_the_frame_that_was_on_screen(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start()
+        await stage.page.wait_for_function(HAS_LATENCY)
+        await stage.click(0.5, 0.5)
+        (prompt,), (result,) = stage.engine.prompts, stage.engine.results
+        assert prompt.pts is not None
+        assert prompt.pts < result.pts, "what is on screen is older than what arrives"
+        assert result.prompts[0].is_exact
+
+
+async def test_buttons_keys_and_drags_say_what_they_should(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start()
+        page, said = stage.page, stage.engine.prompts
+        await stage.click(0.2, 0.4)
+        await stage.click(0.6, 0.7, button="right")
+        await page.keyboard.down("Alt")
+        await stage.click(0.7, 0.6)
+        await page.keyboard.up("Alt")
+        await page.keyboard.down("Shift")
+        await page.mouse.move(*await stage.at(0.5, 0.6))
+        await page.mouse.down()
+        await page.mouse.move(*await stage.at(0.3, 0.2), steps=3)
+        await page.mouse.up()
+        await page.keyboard.up("Shift")
+        await page.focus("#picture")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Not this").click()
+        await page.mouse.click(*await stage.at(0.1, 0.1))
+        await stage.until(lambda: len(said) == 6)
+        points = [(p.points[0].x, p.points[0].y, p.points[0].is_positive) for p in said if p.points]
+        assert points == [
+            (pytest.approx(0.2, abs=0.01), pytest.approx(0.4, abs=0.01), True),
+            (pytest.approx(0.6, abs=0.01), pytest.approx(0.7, abs=0.01), False),
+            (pytest.approx(0.7, abs=0.01), pytest.approx(0.6, abs=0.01), False),
+            (pytest.approx(0.52), pytest.approx(0.5), True),
+            (pytest.approx(0.1, abs=0.01), pytest.approx(0.1, abs=0.01), False),
+        ]
+        assert said[3].box == pytest.approx((0.3, 0.2, 0.5, 0.6), abs=0.01)
+        assert {prompt.track_id for prompt in said} == {1}
+
+
+async def test_objects_are_added_chosen_and_removed(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start("#use-pattern")
+        page, said = stage.page, stage.engine.prompts
+        chips = page.locator("#tracks li")
+        await stage.click(0.2, 0.5)
+        await page.keyboard.press("n")
+        await stage.click(0.8, 0.5)
+        await page.click("#new")
+        await stage.click(0.5, 0.5)
+        await page.keyboard.press("1")
+        await stage.click(0.25, 0.5)
+        assert [prompt.track_id for prompt in said] == [1, 2, 3, 1]
+        await page.click("#new")
+        await expect(page.locator("#notice")).to_contain_text("3 objects at most")
+        await page.get_by_role("button", name="Remove object 2").click()
+        await page.keyboard.press("Delete")
+        await expect(chips).to_have_count(1)
+        await expect(chips).to_contain_text("Object 3")
+        (stream,) = stage.engine.streams.values()
+        await stage.until(lambda: set(stream.centres) == {3})
+        await expect(chips.locator(".pick")).to_have_attribute("aria-pressed", "true")
+
+
+async def test_without_overlay_the_video_comes_back_as_it_is(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start()
+        await stage.click(0.3, 0.5)
+        blue = f"(at) => {{ const [r, , b] = ({PIXEL})(at); return b - r; }}"
+        await stage.page.wait_for_function(f"(at) => ({blue})(at) > 60", arg=[0.3, 0.5])
+        await stage.page.keyboard.press("o")
+        await stage.page.wait_for_function(f"(at) => ({blue})(at) < 20", arg=[0.3, 0.5])
+
+
+async def test_it_fits_a_phone(browser: Browser):
+    async with staged(browser, PHONE) as stage:
+        width = "document.documentElement.scrollWidth"
+        assert await stage.page.evaluate(width) <= PHONE["width"]
+        await stage.page.screenshot(path=OUT / "page-phone-start.png")
+        await stage.start()
+        await stage.click(0.3, 0.5)
+        await stage.page.click("#new")
+        await stage.click(0.7, 0.5)
+        await stage.page.wait_for_function(HAS_LATENCY)
+        assert await stage.page.evaluate(width) <= PHONE["width"]
+        stop = await stage.page.locator("#stop").bounding_box()
+        assert stop["x"] + stop["width"] <= PHONE["width"]
+        await stage.page.screenshot(path=OUT / "page-phone.png")
+
+
+async def test_an_untrained_model_is_named_as_such(browser: Browser):
+    async with staged(browser) as stage:
+        await expect(stage.page.locator("#banner")).to_have_text(
+            "fake is not trained yet: its masks are guesses."
+        )
+
+
+async def test_a_denied_camera_is_explained(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.page.evaluate(
+            "() => { navigator.mediaDevices.getUserMedia = async () => {"
+            " throw new DOMException('no', 'NotAllowedError'); } }"
+        )
+        await stage.page.click("#use-camera")
+        await expect(stage.page.locator("#notice")).to_contain_text("camera is blocked")
+        await expect(stage.page.locator("#use-pattern")).to_be_visible()
+
+
+async def test_a_lost_connection_is_said_and_can_be_started_again(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start("#use-pattern")
+        for session in list(stage.served.service._sessions):
+            stage.served.service.end(session)
+        await expect(stage.page.locator("#notice")).to_contain_text("Connection lost")
+        await stage.start("#use-pattern")
+        await expect(stage.page.locator("#notice")).to_be_hidden()
+
+
+async def test_a_full_service_says_when_to_try_again(browser: Browser):
+    async with staged(browser, max_sessions=1, retry_after_s=9) as stage:
+        await stage.start("#use-pattern")
+        other = await browser.new_page()
+        await other.goto(stage.served.url)
+        await other.click("#use-pattern")
+        await expect(other.locator("#notice")).to_have_text(
+            "The service is full. Try again in 9 seconds."
+        )
+        await other.close()
+
+
+async def test_leaving_the_page_ends_the_session(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start("#use-pattern")
+        assert stage.served.service.num_open == 1
+        await stage.page.goto("about:blank")
+        await stage.until(lambda: stage.served.service.num_open == 0)
+
+
+async def test_the_page_reads_masks_as_the_service_writes_them(browser: Browser):
+    random = np.random.default_rng(0)
+    patches = np.kron(random.random((9, 16)) > 0.5, np.ones((10, 10), bool))
+    patches[:, 100:] = False
+    masks = [patches, np.zeros((90, 160), bool), np.ones((90, 160), bool)]
+    objects = tuple(
+        ObjectMask(number + 1, ObjectState(number), 0.5, 1.0, mask)
+        for number, mask in enumerate(masks)
+    )
+    frame = MaskFrame(7, (1 << 32) - 1, 5, None, 12, 3, objects[1:])
+    other = MaskFrame(8, 1, 2, 3, 4, 5, objects[:1])
+    async with staged(browser) as stage:
+        read = [
+            await stage.page.evaluate(
+                """async (bytes) => {
+                    const { decodeMaskFrame } = await import("/web/mask_frame.js");
+                    const frame = decodeMaskFrame(new Uint8Array(bytes).buffer);
+                    const objects = frame.objects.map(({ trackId, state, box, area, mask }) =>
+                        ({ trackId, state, box, area, mask: [...mask] }));
+                    return { ...frame, objects };
+                }""",
+                list(encode(sent, 90, 160)),
+            )
+            for sent in (frame, other)
+        ]
+    assert (read[0]["index"], read[0]["inRtp"], read[0]["promptSeq"]) == (7, (1 << 32) - 1, None)
+    assert (read[0]["ageMs"], read[0]["droppedSinceLast"], read[0]["outRtp"]) == (12, 3, 5)
+    empty, full = read[0]["objects"]
+    assert (empty["trackId"], empty["state"], empty["mask"]) == (2, "occluded", [])
+    assert (full["state"], full["area"], sum(full["mask"])) == ("lost", 90 * 160, 90 * 160)
+    assert (read[1]["gridWidth"], read[1]["promptSeq"]) == (160, 3)
+    (patched,) = read[1]["objects"]
+    box = patched["box"]
+    cells = np.array(patched["mask"], bool).reshape(box["height"], box["width"])
+    rows, columns = (
+        slice(box["y"], box["y"] + box["height"]),
+        slice(box["x"], box["x"] + box["width"]),
+    )
+    assert (cells == masks[0][rows, columns]).all()
+    assert cells.sum() == masks[0].sum() == patched["area"]
+
+
+async def test_the_page_s_colours_are_the_service_s(browser: Browser):
+    async with staged(browser) as stage:
+        colours = await stage.page.evaluate(
+            "async () => (await import('/web/tracks.js')).COLOURS.map((text) => text.slice(1))"
+        )
+    assert [tuple(bytes.fromhex(text)) for text in colours] == list(PALETTE)
