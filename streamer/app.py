@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from streamer import metrics, problem
 from streamer.admission import Full
 from streamer.config import IceServer, Settings
-from streamer.peer import OfferError
 from streamer.problem import Problem
+from streamer.rtc.offer import OfferError
 from streamer.service import Answer, Service
 from streamer.worker import Steps, WorkerState
 

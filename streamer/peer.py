@@ -15,7 +15,6 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
-from aiortc.exceptions import InternalError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from sam2_rt.tracking.frame import Frame
@@ -23,6 +22,7 @@ from streamer import protocol
 from streamer.config import IceServer
 from streamer.picture import FORMAT, to_frame, to_picture
 from streamer.rtc.jitter_buffer import release_at_once
+from streamer.rtc.offer import OfferError, check, offer_faults
 from streamer.rtc.sdp import without_mdns
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
 from streamer.slot import Slot
@@ -37,23 +37,6 @@ MAX_CONTROL_BUFFERED_BYTES: Final = 1 << 20
 """Above, the viewer does not read: nothing is dropped, so the session ends."""
 
 _CLOSE_TIMEOUT_S: Final = 5.0
-
-# What aiortc 1.16 raises for descriptions it cannot read or use; it has no error of its own.
-_SDP_FAULTS: Final = (
-    AssertionError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-    InternalError,
-    InvalidStateError,
-    OperationError,
-)
-
-
-class OfferError(ValueError):
-    """An offer that cannot be answered; the message says why."""
 
 
 class ReturnedVideo(MediaStreamTrack):
@@ -96,15 +79,13 @@ class Peer:
 
     async def answer(self, offer: str) -> str:
         """SDP offer -> SDP answer with all candidates. Raises OfferError."""
-        try:
-            description = RTCSessionDescription(without_mdns(offer), "offer")
-            await self._connection.setRemoteDescription(description)
-        except _SDP_FAULTS as error:
-            raise OfferError(
-                f"the offer cannot be read: {error or type(error).__name__}"
-            ) from error
+        text = without_mdns(offer)
+        check(text)
+        with offer_faults():
+            await self._connection.setRemoteDescription(RTCSessionDescription(text, "offer"))
         self._choose_video()
-        await self._connection.setLocalDescription(await self._connection.createAnswer())
+        with offer_faults():
+            await self._connection.setLocalDescription(await self._connection.createAnswer())
         answer: str = self._connection.localDescription.sdp
         return answer
 

@@ -15,9 +15,10 @@ from typing import Final, Self
 from streamer.admission import Admission, Full
 from streamer.config import Settings
 from streamer.metrics import Metrics
-from streamer.peer import OfferError, Peer
+from streamer.peer import Peer
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.bitrate import use_bounds
+from streamer.rtc.offer import OfferError
 from streamer.rtc.sdp import with_bitrate_hints
 from streamer.session import Session
 from streamer.viewer import Outcome
