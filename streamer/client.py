@@ -41,6 +41,7 @@ from streamer.inbox import Inbox
 from streamer.mask_frame import MaskFrameError, decode
 from streamer.protocol import CONTROL, MASKS, EventMessage, HelloMessage
 from streamer.protocol import AckMessage as Ack
+from streamer.rtc.jitter_buffer import release_at_once
 from streamer.rtc.timestamps import in_rtp
 
 __all__ = [
@@ -168,6 +169,8 @@ class Client:
     def _open_channels(self) -> None:
         self._sent = SentVideo()
         self._sent.bind(self._peer.addTrack(self._sent))
+        (self._video,) = self._peer.getTransceivers()
+        release_at_once(self._video.receiver)
         channel = self._peer.createDataChannel(CONTROL)
         self._control = Control(channel.send)
         channel.on("message", self._control.hear)
@@ -196,11 +199,10 @@ class Client:
 
     async def _work(self) -> None:
         """What goes on in the background; a source that fails ends the session."""
-        (transceiver,) = self._peer.getTransceivers()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sent.pump(self._source))
-                tasks.create_task(self._receive(transceiver.receiver))
+                tasks.create_task(self._receive(self._video.receiver))
         except ExceptionGroup as group:
             cause = group.exceptions[0]
             lost = ConnectionLost(f"the video could not go on: {cause!r}")
