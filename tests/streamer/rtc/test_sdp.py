@@ -1,0 +1,38 @@
+from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
+from aiortc.sdp import SessionDescription
+
+from streamer.rtc.sdp import with_bitrate_hints, without_mdns
+
+CANDIDATES = (
+    "a=candidate:1 1 udp 2113937151 0d3c4e1a-72f1.local 51234 typ host\r\n",
+    "a=candidate:2 1 udp 2113937151 192.0.2.7 51235 typ host\r\n",
+    "a=end-of-candidates\r\n",
+)
+
+
+def test_only_candidates_with_mdns_names_are_left_out():
+    offer = "v=0\r\ns=my.local name\r\n" + "".join(CANDIDATES)
+    assert without_mdns(offer) == "v=0\r\ns=my.local name\r\n" + "".join(CANDIDATES[1:])
+
+
+async def test_hints_stand_at_every_video_codec_and_nowhere_else():
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTrack(VideoStreamTrack())
+    description = await connection.createOffer()
+    await connection.close()
+    hinted = with_bitrate_hints(description.sdp, 2_500_000, 500_000, 4_000_000)
+    (media,) = SessionDescription.parse(hinted).media
+    for codec in media.rtp.codecs:
+        rates = [
+            codec.parameters.get(f"x-google-{name}-bitrate") for name in ("start", "min", "max")
+        ]
+        expected = [None] * 3 if codec.name == "rtx" else ["2500", "500", "4000"]
+        assert rates == expected
+    before = SessionDescription.parse(description.sdp).media[0].rtp.codecs
+    for old, new in zip(before, media.rtp.codecs, strict=True):
+        assert old.parameters.items() <= new.parameters.items()
+
+
+def test_a_description_without_video_stays_as_it_is():
+    audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 x=1\r\n"
+    assert with_bitrate_hints(audio, 1, 2, 3) == audio
