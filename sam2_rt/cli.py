@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +49,13 @@ def models(context: typer.Context) -> None:
         return
     from sam2_rt.model import zoo  # noqa: PLC0415 - imports torch
 
-    table = Table("name", "parameters", "source", "on this machine")
+    table = Table(Column("name", no_wrap=True), "parameters", "source", "cached")
     for name, entry in zoo.MODELS.items():
         path = zoo.cached(name)
         here = f"yes, {path.stat().st_size / 1e6:.0f} MB" if path else "no"
         if entry.source is None and path is None:
-            here = "untrained: random weights"
-        source = f"huggingface.co/{entry.source.repository}" if entry.source else "bundled"
+            here = "not trained yet"
+        source = entry.source.repository if entry.source else "bundled"
         table.add_row(name, f"{zoo.num_parameters(name) / 1e6:.1f} M", source, here)
     Console().print(table)
 

@@ -26,11 +26,11 @@ _SEED: Final = 0
 """Of the weights of a model that has none."""
 
 
-class UnknownModel(ValueError):  # noqa: N818 - the name says it
+class UnknownModel(ValueError):
     """A name that is not in the zoo; the message lists those that are."""
 
 
-class NotFetched(ValueError):  # noqa: N818 - the name says it
+class NotFetched(ValueError):
     """A model whose weights are not on this machine; the message says how to get them."""
 
 

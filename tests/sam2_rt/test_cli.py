@@ -228,7 +228,7 @@ def test_models_are_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert "nano" in lines
     assert "yes, 2 MB" in lines["sam2-hiera-tiny"]
     assert "224.4 M" in lines["sam2.1-hiera-large"]
-    assert "huggingface.co/facebook/sam2.1-hiera-large" in lines["sam2.1-hiera-large"]
+    assert "facebook/sam2.1-hiera-large" in lines["sam2.1-hiera-large"]
 
 
 def test_fetching_an_unknown_model_lists_the_known():
