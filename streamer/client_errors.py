@@ -9,7 +9,7 @@ class ConnectError(ClientError):
     """No session came about: the service does not answer, refuses, or no media path was found."""
 
 
-class ServiceFull(ConnectError):  # noqa: N818 (says what happened)
+class ServiceFull(ConnectError):
     """The service takes no further session now."""
 
     def __init__(self, message: str, retry_after_s: float | None) -> None:
@@ -17,11 +17,11 @@ class ServiceFull(ConnectError):  # noqa: N818 (says what happened)
         self.retry_after_s = retry_after_s
 
 
-class ConnectionLost(ClientError):  # noqa: N818 (says what happened)
+class ConnectionLost(ClientError):
     """The session ended without close(); nothing more comes."""
 
 
-class Refused(ClientError):  # noqa: N818 (says what happened)
+class Refused(ClientError):
     """The service did not carry out a request; the session goes on."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -86,7 +86,7 @@ export class Sam2Client extends EventTarget {
    */
   async connect(stream, { url = "" } = {}) {
     if (this.#peer) throw new Sam2Error("closed", "a Sam2Client connects once: make a new one");
-    const base = new URL(url || ".", document.baseURI);
+    const base = new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
     try {
       const config = await (await request(new URL("config", base))).json();
       const peer = this.#open(stream, config.iceServers ?? []);
