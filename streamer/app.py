@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from streamer import metrics, problem
 from streamer.admission import Full
-from streamer.config import IceServer, Settings
+from streamer.config import Settings
 from streamer.problem import Problem
 from streamer.rtc.offer import OfferError
 from streamer.service import Answer, Service
@@ -45,7 +45,7 @@ class AnswerBody(BaseModel):
 class Config(BaseModel):
     """What the page has to know before it connects."""
 
-    iceServers: tuple[IceServer, ...]  # noqa: N815 (RTCConfiguration's spelling)
+    iceServers: tuple[dict[str, str], ...]  # noqa: N815 (RTCConfiguration's spelling)
     model: str
     is_trained: bool | None
     """None: the engine is not loaded yet."""
@@ -136,7 +136,8 @@ async def get_config(request: Request) -> Config:
     service = _service(request)
     info = service.worker.info
     return Config(
-        iceServers=service.settings.ice_servers,
+        # A browser would take null for a name.
+        iceServers=tuple(s.model_dump(exclude_none=True) for s in service.settings.ice_servers),
         model=service.settings.model if info is None else info.model,
         is_trained=None if info is None else info.is_trained,
     )

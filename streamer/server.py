@@ -54,11 +54,12 @@ class Server(uvicorn.Server):
         """time.monotonic() at which the sessions have had their time; None while serving."""
 
     def run_to_end(self) -> int:
-        """Serves; the exit code: 0 after a signal, 1 when it could not start or the worker died."""
+        """Serves; the exit code: 0 after a signal, 1 when the worker died.
+
+        uvicorn itself exits with 3 when it cannot start, as when the port is taken.
+        """
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.run()
-        if not self.started:  # the port is taken, or so
-            return 1
         return int(self._service.worker.fault is not None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

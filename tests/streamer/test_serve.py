@@ -1,0 +1,65 @@
+"""`streamer serve` as a program: its words, its probes, its end."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+SERVE = "from streamer.cli import app; app()"
+
+
+@contextmanager
+def served(*options: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", SERVE, "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def line_with(process: "subprocess.Popen[str]", words: str) -> str:
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            return line
+    raise AssertionError("".join(lines))
+
+
+def test_serve_tells_its_address_and_that_nano_is_untrained_and_ends_with_0():
+    with served() as process:
+        url = line_with(process, "Open http://").split()[1]
+        assert httpx.get(f"{url}/livez").status_code == 200
+        line_with(process, "Ready: nano")
+        assert "untrained" in line_with(process, "random weights")
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert httpx.get(f"{url}/config").json()["model"] == "nano"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def test_an_unknown_model_ends_it_with_1_and_a_reason():
+    with served("--model", "nonesuch") as process:
+        assert "nonesuch" in line_with(process, "could not be loaded")
+        assert process.wait(timeout=20) == 1
+
+
+def test_a_wrong_option_ends_it_with_2():
+    with served("--threads", "0") as process:
+        line_with(process, "threads")
+        assert process.wait(timeout=20) == 2
+
+
+def test_a_taken_port_ends_it_with_uvicorn_s_3():
+    with served() as first:
+        url = line_with(first, "Open http://").split()[1]
+        port = url.rsplit(":", 1)[1]
+        with served("--port", port) as second:
+            line_with(second, "in use")
+            assert second.wait(timeout=20) == 3

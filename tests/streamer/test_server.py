@@ -1,0 +1,87 @@
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+from fake_viewer import eventually
+from loopback import connected
+
+from fake_engine import FakeEngine
+from sam2_rt.engine import StepRequest, StepResult
+from streamer.config import Settings
+from streamer.server import Server
+from streamer.worker import Steps, Worker
+
+
+class Told:
+    """What the server told its operator."""
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+        self.workers: list[Worker] = []
+
+
+@asynccontextmanager
+async def running(
+    load: Callable[[], Steps] = FakeEngine,
+) -> AsyncIterator[tuple[Server, "asyncio.Task[None]", Told]]:
+    told = Told()
+    server = Server(Settings(port=0), load, told.urls.append, told.workers.append)
+    task = asyncio.create_task(server.serve())
+    await eventually(lambda: bool(told.workers))
+    yield server, task, told
+    server.should_exit = True
+    await asyncio.wait_for(task, 10)
+
+
+async def test_a_signal_ends_the_sessions_before_the_server():
+    async with running() as (server, task, told), connected(told.urls[0]) as viewer:
+        service = server._service
+        server.handle_exit(signal.SIGTERM, None)
+        await asyncio.wait_for(task, 10)
+        sample = service.metrics.registry.get_sample_value
+        assert sample("streamer_sessions_ended_total", {"outcome": "stopped"}) == 1
+        assert service.worker.fault is None
+        assert viewer.errors() == []
+
+
+async def test_probes_are_answered_while_the_sessions_end():
+    async with running() as (server, _, told), httpx.AsyncClient() as http:
+        server._service._sessions["stuck"] = Stuck()
+        server.handle_exit(signal.SIGTERM, None)
+        await eventually(lambda: server._service.is_stopping)
+        assert (await http.get(f"{told.urls[0]}/readyz")).status_code == 503
+        assert (await http.get(f"{told.urls[0]}/livez")).status_code == 200
+        del server._service._sessions["stuck"]
+
+
+class Stuck:
+    """A session that takes its time."""
+
+    def end(self, outcome: object) -> None:
+        """Not yet."""
+
+
+async def test_a_second_interrupt_does_not_wait():
+    async with running() as (server, task, _):
+        server._service._sessions["stuck"] = Stuck()
+        server.handle_exit(signal.SIGINT, None)
+        server.handle_exit(signal.SIGINT, None)
+        await eventually(lambda: server.should_exit and server.force_exit)
+        del server._service._sessions["stuck"]
+        await asyncio.wait_for(task, 10)
+
+
+async def test_a_worker_that_dies_ends_the_server():
+    class Mortal(FakeEngine):
+        def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+            if any(request.prompts for request in requests):
+                raise SystemExit
+            return super().step(requests)
+
+    async with running(Mortal) as (server, task, told), connected(told.urls[0]) as viewer:
+        viewer.click()
+        await asyncio.wait_for(task, 10)
+        assert isinstance(server._service.worker.fault, SystemExit)
+        assert viewer.errors() == [("internal", None)]
