@@ -126,7 +126,8 @@ class Engine:
     def load(cls, config: EngineConfig) -> "Engine":
         """Builds, fills and warms up the model; seconds to minutes, by its size.
 
-        Raises zoo.UnknownModel, zoo.NotFetched or checkpoint.CheckpointError.
+        Raises ValueError for a device or size, zoo.UnknownModel, zoo.NotFetched or
+        checkpoint.CheckpointError.
         """
         if config.threads is not None:
             torch.set_num_threads(config.threads)
@@ -220,4 +221,7 @@ def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, 
 def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch's words for no such device here
+        raise ValueError(f"device {name!r} is not to be had here: use cpu or auto") from error

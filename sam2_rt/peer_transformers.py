@@ -3,9 +3,10 @@
 `transformers` is a test dependency, so it is imported when a peer is built and not before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from sam2_rt.model.checkpoint import to_transformers
@@ -78,3 +79,29 @@ def peer_config(config: ModelConfig) -> "Sam2VideoConfig":
         memory_fuser_embed_dim=dim,
         memory_fuser_intermediate_dim=4 * dim,
     )
+
+
+class PeerTracker:
+    """Steps a Sam2VideoModel frame by frame, as its streaming mode is meant to be used."""
+
+    def __init__(self, peer: "Sam2VideoModel", clicks: Sequence[tuple[float, float]]) -> None:
+        """One track a click, (x, y) in pixels of the model's input on the first frame."""
+        from transformers.models.sam2_video.modeling_sam2_video import (  # noqa: PLC0415
+            Sam2VideoInferenceSession,
+        )
+
+        self._peer = peer
+        self._session = Sam2VideoInferenceSession(dtype=peer.dtype)
+        for track_id, click in enumerate(clicks, start=1):
+            row = self._session.obj_id_to_idx(track_id)
+            place = {
+                "point_coords": torch.tensor([[[click]]]),
+                "point_labels": torch.ones(1, 1, 1, dtype=torch.int32),
+            }
+            self._session.add_point_inputs(row, 0, place)
+            self._session.obj_with_new_inputs.append(track_id)
+
+    @torch.inference_mode()
+    def step(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels [1, 3, S, S] -> mask logits [tracks, 4g, 4g]"""
+        return self._peer(inference_session=self._session, frame=pixels).pred_masks[:, 0]

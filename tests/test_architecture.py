@@ -21,6 +21,7 @@ LAYERS = {
     "sam2_rt.model": 1,
     "sam2_rt.tracking": 2,
     "sam2_rt.graphs": 2,
+    "sam2_rt.peer_transformers": 2,
     "sam2_rt.data": 3,
     "sam2_rt.engine": 3,
     "sam2_rt.bench": 4,

@@ -37,7 +37,7 @@ class PromptEncoder(nn.Module):
         """
         points = F.pad(points + 0.5, (0, 0, 0, 1)) / image_size  # pixel centres
         labels = F.pad(labels, (0, 1), value=NOT_A_POINT)[..., None]
-        tokens: Tensor = self.pe_layer(points)
+        tokens: Tensor = self.pe_layer(points).to(self.not_a_point_embed.weight.dtype)
         for label, embedding in enumerate(self.point_embeddings.parameters()):
             tokens = torch.where(labels == label, tokens + embedding, tokens)
         return torch.where(labels == NOT_A_POINT, self.not_a_point_embed.weight, tokens)
@@ -56,7 +56,7 @@ class PromptEncoder(nn.Module):
         axis = (torch.arange(side, device=weight.device, dtype=torch.float32) + 0.5) / side
         y, x = torch.meshgrid(axis, axis, indexing="ij")
         position: Tensor = self.pe_layer(torch.stack([x, y], dim=-1))
-        return position.permute(2, 0, 1)[None]
+        return position.permute(2, 0, 1)[None].to(weight.dtype)
 
 
 class RandomPosition(nn.Module):
@@ -72,4 +72,4 @@ class RandomPosition(nn.Module):
         """[..., 2] (x, y) in 0..1 -> [..., dim]; computed in float32"""
         frequencies = self.positional_encoding_gaussian_matrix
         phase = 2 * math.pi * ((2 * places.float() - 1) @ frequencies.float())
-        return torch.cat([phase.sin(), phase.cos()], dim=-1).to(frequencies.dtype)
+        return torch.cat([phase.sin(), phase.cos()], dim=-1)

@@ -16,6 +16,7 @@ from sam2_rt.model.prompt_encoder import NOT_A_POINT, PromptEncoder
 
 ABSENT_LOGIT = -1024.0  # of every pixel while the occlusion head says the object is not there
 GIVEN_LOGIT = 10.0  # of a mask that was given rather than predicted
+EMBEDDING_STD = 0.02
 MEMORY_MASK_SCALE, MEMORY_MASK_BIAS = 20.0, -10.0
 
 
@@ -92,6 +93,15 @@ class SAM2(nn.Module):
         if config.version == "2.1":
             self.no_obj_embed_spatial = nn.Parameter(torch.zeros(1, memory_dim))
             self.obj_ptr_tpos_proj = nn.Linear(dim, memory_dim)
+        self._begin_small()
+
+    def _begin_small(self) -> None:
+        """Starts the free-standing embeddings near zero, as the paper's code does."""
+        trunk = self.image_encoder.trunk
+        nn.init.trunc_normal_(trunk.pos_embed, std=EMBEDDING_STD)
+        nn.init.trunc_normal_(trunk.pos_embed_window, std=EMBEDDING_STD)
+        for parameter in self.parameters(recurse=False):
+            nn.init.trunc_normal_(parameter, std=EMBEDDING_STD)
 
     def encode_image(self, pixels: Tensor) -> Embedding:
         """pixels [1, 3, S, S], normalised -> everything later calls need of the frame"""

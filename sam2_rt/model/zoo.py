@@ -100,7 +100,11 @@ def load(
         model = build(name, image_size)
     if path is not None:
         model.load_state_dict(read_checkpoint(path, entry.config, name))
-    return model.to(device=device, dtype=dtype).eval()
+    model.to(device=device)
+    # Parameters alone: the frequencies of places are a buffer, and rounded they would move clicks.
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype=dtype)
+    return model.eval()
 
 
 def is_trained(name: str, checkpoint: Path | None = None) -> bool:

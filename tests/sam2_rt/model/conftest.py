@@ -9,11 +9,24 @@ import pytest
 import torch
 
 from sam2_rt.model import zoo
-from sam2_rt.model.config import NANO, ModelConfig
+from sam2_rt.model.config import NANO, TINY, ModelConfig
 from sam2_rt.model.sam2 import SAM2
+from seeded import seed_
 
 NAME = "sam2.1-hiera-tiny"
 SMALLEST = ModelConfig(NANO.trunk, image_size=64, dim=64, memory_layers=1, feedforward_dim=64)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> SAM2:
+    """SAM 2.1 tiny at 256 with seeded weights."""
+    return seed_(SAM2(ModelConfig(TINY, image_size=256)))
+
+
+@pytest.fixture(autouse=True)
+def _without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
 
 
 @dataclass

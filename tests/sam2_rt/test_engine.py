@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from sam2_rt.engine import (
+    Applied,
+    Engine,
+    EngineConfig,
+    EventKind,
+    PresenceLimits,
+    Refused,
+    StepRequest,
+    StepResult,
+    TrackerConfig,
+    TrackState,
+)
+from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.prompt import Point, Prompt
+
+CLICK = Prompt(1, points=(Point(0.5, 0.5),))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    presence = PresenceLimits(visible_above=-50.0, hidden_below=-60.0)
+    config = EngineConfig(
+        image_size=64, device="cpu", tracker=TrackerConfig(max_tracks=2, presence=presence)
+    )
+    return Engine.load(config)
+
+
+def frame(pts: int = 0, width: int = 64, height: int = 36) -> Frame:
+    luma = np.random.default_rng(pts).integers(16, 235, (height, width), dtype=np.uint8)
+    chroma = np.full(((height + 1) // 2, (width + 1) // 2), 128, np.uint8)
+    return Frame(pts, (luma, chroma, chroma))
+
+
+def step(engine: Engine, *requests: StepRequest) -> list[StepResult]:
+    results = engine.step(requests)
+    assert all(isinstance(result, StepResult) for result in results)
+    return results
+
+
+def test_it_says_what_it_is(engine: Engine):
+    info = engine.info
+    assert (info.model, info.image_size, info.device, info.dtype) == ("nano", 64, "cpu", "float32")
+    assert info.max_tracks == 2
+
+
+def test_a_step_answers_in_plain_values_at_the_size_of_the_frame(engine: Engine):
+    stream = engine.open()
+    result = step(engine, StepRequest(stream, frame(900), (CLICK,)))[0]
+    assert (result.index, result.pts, result.encoder_calls) == (0, 900, 1)
+    assert [(m.track_id, m.state) for m in result.masks] == [(1, TrackState.VISIBLE)]
+    assert result.masks[0].mask.shape == (36, 64)
+    assert result.masks[0].mask.dtype == bool
+    assert result.prompts == (Applied(1, 0, is_exact=True),)
+    assert [e.kind for e in result.events] == [EventKind.ADDED]
+
+
+def test_streams_do_not_know_of_each_other(engine: Engine):
+    a, b = engine.open(), engine.open()
+    first = step(engine, StepRequest(a, frame(), (CLICK,)), StepRequest(b, frame()))
+    assert [len(result.masks) for result in first] == [1, 0]
+    again = step(engine, StepRequest(b, frame(1)), StepRequest(a, frame(1)))
+    assert [len(result.masks) for result in again] == [0, 1]
+    assert [result.index for result in again] == [1, 1]
+
+
+def test_removals_come_before_prompts(engine: Engine):
+    stream = engine.open()
+    step(engine, StepRequest(stream, frame(), (CLICK, Prompt(2, box=(0, 0, 0.5, 0.5)))))
+    third = Prompt(3, points=(Point(0.1, 0.1),))
+    result = step(engine, StepRequest(stream, frame(1), (third,), removals=(2, 9)))[0]
+    assert [type(answer) for answer in result.removals] == [Applied, Refused]
+    assert [mask.track_id for mask in result.masks] == [1, 3]
+
+
+def test_a_frame_may_change_its_size(engine: Engine):
+    stream = engine.open()
+    step(engine, StepRequest(stream, frame(), (CLICK,)))
+    result = step(engine, StepRequest(stream, frame(1, 50, 81)))[0]
+    assert result.masks[0].mask.shape == (81, 50)
+
+
+def test_a_fault_of_one_stream_is_its_own_answer(engine: Engine):
+    good = engine.open()
+    gone = engine.open()
+    engine.close(gone)
+    engine.close(gone)
+    failed, result = engine.step([StepRequest(gone, frame()), StepRequest(good, frame())])
+    assert isinstance(failed, KeyError)
+    assert isinstance(result, StepResult)
+
+
+def test_a_hidden_object_has_an_empty_mask():
+    presence = PresenceLimits(visible_above=60.0, hidden_below=50.0)
+    engine = Engine.load(EngineConfig(image_size=64, tracker=TrackerConfig(presence=presence)))
+    result = step(engine, StepRequest(engine.open(), frame(), (CLICK,)))[0]
+    assert result.masks[0].state is TrackState.OCCLUDED
+    assert not result.masks[0].mask.any()
+
+
+def test_a_device_that_is_not_there_is_named():
+    missing = f"cuda:{torch.cuda.device_count()}"
+    for name in [missing, "abacus"]:
+        with pytest.raises(ValueError, match=name):
+            Engine.load(EngineConfig(image_size=64, device=name))
