@@ -1,0 +1,68 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+from aiortc.codecs import CODECS, depayload, get_encoder
+from aiortc.codecs.h264 import H264Decoder, H264Encoder
+from aiortc.jitterbuffer import JitterFrame
+
+from streamer.rtc.h264_encoder import FastH264Encoder
+
+CODEC = next(c for c in CODECS["video"] if c.name == "H264")
+
+
+def picture(row: int, width: int = 64) -> av.VideoFrame:
+    frame = av.VideoFrame(width, 48, "yuv420p")
+    for plane in frame.planes:
+        np.frombuffer(memoryview(plane), np.uint8)[:] = 50 + row
+    frame.pts, frame.time_base = 3000 * row, Fraction(1, 90_000)
+    return frame
+
+
+def access_unit(payloads: list[bytes]) -> bytes:
+    return b"".join(depayload(CODEC, payload) for payload in payloads)
+
+
+def kinds(payloads: list[bytes]) -> set[int]:
+    """NAL unit types; 5 is a key frame's slice (ITU-T H.264, table 7-1)."""
+    return {unit[0] & 0x1F for unit in access_unit(payloads).split(b"\x00\x00\x00\x01") if unit}
+
+
+def test_aiortc_makes_h264_with_ours():
+    assert isinstance(get_encoder(CODEC), FastH264Encoder)
+
+
+def test_x264_is_told_to_be_fast():
+    # x264 writes its settings into the first access unit: subme=0 is that of ultrafast.
+    assert b"subme=0" in access_unit(FastH264Encoder().encode(picture(0))[0])
+    assert b"subme=0" not in access_unit(H264Encoder().encode(picture(0))[0])
+
+
+def test_key_frames_come_first_on_request_and_at_a_new_size_only():
+    encoder = FastH264Encoder()
+    assert 5 in kinds(encoder.encode(picture(0))[0])
+    assert 5 not in kinds(encoder.encode(picture(1))[0])
+    assert 5 in kinds(encoder.encode(picture(2), force_keyframe=True)[0])
+    assert 5 not in kinds(encoder.encode(picture(3))[0])
+    assert 5 in kinds(encoder.encode(picture(4, width=96))[0])
+
+
+def test_a_new_bitrate_beyond_a_tenth_opens_a_new_codec():
+    encoder = FastH264Encoder()
+    encoder.encode(picture(0))
+    encoder.target_bitrate = round(encoder.target_bitrate * 1.05)
+    assert 5 not in kinds(encoder.encode(picture(1))[0])
+    encoder.target_bitrate = round(encoder.target_bitrate * 1.5)
+    assert 5 in kinds(encoder.encode(picture(2))[0])
+    assert encoder.codec.bit_rate == encoder.target_bitrate
+
+
+def test_what_it_encodes_can_be_decoded():
+    encoder, decoder = FastH264Encoder(), H264Decoder()
+    levels = []
+    for row in range(5):
+        payloads, timestamp = encoder.encode(picture(row))
+        frames = decoder.decode(JitterFrame(access_unit(payloads), timestamp))
+        levels += [int(frame.to_ndarray()[:48].mean()) for frame in frames]
+    assert len(levels) >= 4
+    assert all(abs(level - 50 - row) <= 2 for row, level in enumerate(levels))
