@@ -4,6 +4,7 @@ Torch takes seconds to import, so commands import what they need when they run.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Column, Table
+
+from sam2_rt.cli_bench import bench
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +43,9 @@ app.add_typer(models_app, name="models")
 @app.callback()
 def main() -> None:
     """Click an object in a video and keep its mask: SAM 2 for streams."""
+    # Read when torch loads: threads that spin while they wait lose ten times the time beside
+    # anything else that runs (ARCHITECTURE.md, decisions).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @models_app.callback()
@@ -211,4 +217,4 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-# A command of another module joins here, by one line: app.command()(its function)
+app.command()(bench)

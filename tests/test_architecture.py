@@ -26,6 +26,7 @@ LAYERS = {
     "sam2_rt.engine": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.cli": 5,
+    "sam2_rt.cli_bench": 5,
     "sam2_rt.__main__": 5,
     "streamer": 6,
     "load": 7,

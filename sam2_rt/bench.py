@@ -1,0 +1,202 @@
+"""`sam2-rt bench`: milliseconds a stage and a whole step, beside a peer in the same process."""
+
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from sam2_rt.data.synthetic import make_clip
+from sam2_rt.model import zoo
+from sam2_rt.model.config import NUM_RECENT
+from sam2_rt.model.sam2 import SAM2, Memories
+from sam2_rt.tracking.frame import Frame, to_input
+from sam2_rt.tracking.prompt import Point, Prompt
+from sam2_rt.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from sam2_rt.peer_transformers import PeerTracker
+
+FULL_BANK = NUM_RECENT + 1  # frames after which a track reads all the memories that it may
+REPEATS = 5
+
+
+class Peer(StrEnum):
+    """Another implementation of the same step."""
+
+    TRANSFORMERS = "transformers"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be measured."""
+
+    model: str
+    image_size: int | None
+    """None: the model's own."""
+    tracks: int
+    frames: int
+    """Steps that are timed, after those that fill the bank."""
+    threads: int
+    peer: Peer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Whole steps with a full bank, ours and the peer's in turn."""
+
+    ours_ms: float
+    """Median."""
+    peer_ms: float | None = None
+    mask_iou: float | None = None
+    """Least over frames and tracks, with the peer's masks."""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many of our steps fit into one of the peer's."""
+        return self.peer_ms / self.ours_ms if self.peer_ms is not None else None
+
+
+def measure(wanted: Wanted) -> None:
+    """Times each stage and the whole step, and prints a table, a JSON line and a Markdown row."""
+    torch.set_num_threads(wanted.threads)
+    is_here = zoo.cached(wanted.model) is not None
+    build = zoo.load if is_here else zoo.build
+    sam2 = build(wanted.model, image_size=wanted.image_size).eval()
+    clicks = [((i + 0.5) / wanted.tracks, 0.5) for i in range(wanted.tracks)]
+    with torch.inference_mode():
+        stages = time_stages(sam2, wanted.tracks)
+        steps = time_steps(sam2, clicks, wanted)
+    _show(wanted, sam2.config.image_size, stages, steps)
+
+
+def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
+    """Median milliseconds of each of the model's calls, for a batch of tracks."""
+    size = model.config.image_size
+    pixels = torch.randn(1, 3, size, size)
+    embedding = model.encode_image(pixels)
+    one, full = (_memories(model, tracks, count) for count in (1, FULL_BANK))
+    feature = model.condition_on_memory(embedding.feature, one)
+    decoded = model.decode_masks(feature, embedding.high_resolution, None, is_ambiguous=True)
+    calls: dict[str, Callable[[], object]] = {
+        "encoder": lambda: model.encode_image(pixels),
+        "memory attention, 1 memory": lambda: model.condition_on_memory(embedding.feature, one),
+        f"memory attention, {FULL_BANK} memories": lambda: model.condition_on_memory(
+            embedding.feature, full
+        ),
+        "decoder": lambda: model.decode_masks(
+            feature, embedding.high_resolution, None, is_ambiguous=True
+        ),
+        "memory encoder": lambda: model.encode_memory(
+            embedding.feature, decoded, is_prompted=False
+        ),
+    }
+    return {name: _median_ms(call) for name, call in calls.items()}
+
+
+def time_steps(model: SAM2, clicks: list[tuple[float, float]], wanted: Wanted) -> Steps:
+    """Whole steps with a full bank on a made-up clip; clicks are (x, y) in 0..1 of frame 0."""
+    size = model.config.image_size
+    tracker = Tracker(model)
+    prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
+    other = _peer(model, clicks) if wanted.peer else None
+    ours, theirs, ious = [], [], []
+    num_frames = FULL_BANK + wanted.frames
+    for picture in track(make_clip(0, num_frames), "steps", num_frames, transient=True):
+        frame = Frame(picture.index, (picture.rgb,))
+        pixels = to_input(frame, size, torch.device("cpu"), torch.float32)
+        start = time.perf_counter()
+        predictions = tracker.step(frame, prompts if picture.index == 0 else ())
+        middle = time.perf_counter()
+        masks = other.step(pixels) if other else None
+        end = time.perf_counter()
+        if picture.index >= FULL_BANK:
+            ours.append(middle - start)
+            theirs.append(end - middle)
+        if masks is not None:
+            found = torch.stack([p.mask_logits for p in predictions])
+            ious.append(_least_iou(found, masks))
+    return Steps(
+        1e3 * statistics.median(ours),
+        1e3 * statistics.median(theirs) if other else None,
+        min(ious) if other else None,
+    )
+
+
+def _memories(model: SAM2, tracks: int, count: int) -> Memories:
+    config = model.config
+    return Memories(
+        torch.randn(tracks, count, config.memory_dim, config.grid, config.grid).bfloat16(),
+        torch.arange(count).expand(tracks, -1),
+        torch.randn(tracks, count, config.dim),
+        torch.arange(count).expand(tracks, -1),
+        None,
+        None,
+    )
+
+
+def _peer(model: SAM2, clicks: list[tuple[float, float]]) -> "PeerTracker":
+    # The peer is a test dependency.
+    from sam2_rt.peer_transformers import PeerTracker, build_peer  # noqa: PLC0415
+
+    size = model.config.image_size
+    peer = build_peer(model.config, model.state_dict())
+    return PeerTracker(peer, [(x * size, y * size) for x, y in clicks])
+
+
+def _median_ms(call: Callable[[], object]) -> float:
+    call()
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(seconds)
+
+
+def _least_iou(a: Tensor, b: Tensor) -> float:
+    """Logits [T, H, W] each; two empty masks agree."""
+    a, b = a.flatten(1) > 0, b.flatten(1) > 0
+    union = (a | b).sum(1)
+    iou = torch.where(union > 0, (a & b).sum(1) / union.clamp(min=1), 1.0)
+    return float(iou.min())
+
+
+def _show(wanted: Wanted, image_size: int, stages: dict[str, float], steps: Steps) -> None:
+    console = Console()
+    table = Table("stage", "ms", title=f"{wanted.model} at {image_size}, {wanted.tracks} tracks")
+    for name, milliseconds in stages.items():
+        table.add_row(name, f"{milliseconds:.1f}")
+    table.add_row("whole step", f"{steps.ours_ms:.1f}")
+    if steps.peer_ms is not None:
+        table.add_row(f"whole step, {wanted.peer}", f"{steps.peer_ms:.1f}")
+        table.add_row("ratio", f"{steps.ratio:.2f}")
+        table.add_row("least mask IoU", f"{steps.mask_iou:.4f}")
+    console.print(table)
+    here = {"date": time.strftime("%Y-%m-%d"), "commit": _commit(), "torch": torch.__version__}
+    row = asdict(wanted) | {"image_size": image_size, "stages_ms": stages} | asdict(steps)
+    console.print(json.dumps(here | row | {"ratio": steps.ratio}), soft_wrap=True)
+    cells = (
+        *here.values(),
+        f"{wanted.model} at {image_size}",
+        wanted.tracks,
+        wanted.threads,
+        *(f"{milliseconds:.0f}" for milliseconds in (*stages.values(), steps.ours_ms)),
+        *(f"{value:.2f}" for value in (steps.peer_ms, steps.ratio, steps.mask_iou) if value),
+    )
+    console.print(f"| {' | '.join(map(str, cells))} |", soft_wrap=True)
+
+
+def _commit() -> str:
+    command = ("git", "rev-parse", "--short", "HEAD")
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 constant
+    return answer.stdout.strip() or "unknown"

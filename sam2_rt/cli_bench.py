@@ -1,0 +1,26 @@
+"""`sam2-rt bench`: the options; bench.py has the work and imports torch."""
+
+from typing import Annotated, Literal
+
+import typer
+
+
+def bench(
+    model: Annotated[str, typer.Option(help="A name of `sam2-rt models`.")] = "nano",
+    image_size: Annotated[int | None, typer.Option(help="Side of the input, pixels.")] = None,
+    tracks: Annotated[int, typer.Option(min=1, max=16)] = 1,
+    frames: Annotated[int, typer.Option(min=1, help="Steps that are timed.")] = 10,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    peer: Annotated[
+        Literal["transformers"] | None, typer.Option(help="Time the same step by it, in turn.")
+    ] = None,
+) -> None:
+    """Time each stage and the whole step with a full bank; weights are random unless cached."""
+    from sam2_rt.bench import Peer, Wanted, measure  # noqa: PLC0415 imports torch
+    from sam2_rt.model.zoo import UnknownModel  # noqa: PLC0415 likewise
+
+    try:
+        other = Peer(peer) if peer else None
+        measure(Wanted(model, image_size, tracks, frames, threads, other))
+    except (UnknownModel, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error

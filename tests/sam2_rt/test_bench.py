@@ -1,0 +1,66 @@
+import json
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from sam2_rt.bench import FULL_BANK, Steps, time_stages
+from sam2_rt.cli import app
+from sam2_rt.model import zoo
+from sam2_rt.model.config import TINY, ModelConfig
+
+
+def run(*arguments: str) -> str:
+    before = torch.get_num_threads()
+    result = CliRunner().invoke(app, ["bench", *arguments])
+    torch.set_num_threads(before)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def json_line(output: str) -> dict:
+    return json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+
+
+def test_it_prints_a_table_a_json_line_and_a_markdown_row():
+    output = run("--image-size", "64", "--frames", "1", "--tracks", "2")
+    row = json_line(output)
+    assert (row["model"], row["image_size"], row["tracks"]) == ("nano", 64, 2)
+    assert row["ours_ms"] > 0
+    assert row["ratio"] is None
+    assert output.splitlines()[-1].startswith("| 20")
+
+
+def test_beside_a_peer_it_prints_the_ratio_and_how_far_the_masks_agree():
+    smallest = ModelConfig(TINY, image_size=64, memory_layers=1, feedforward_dim=64)
+    with pytest.MonkeyPatch.context() as patch:
+        entry = zoo.MODELS["sam2.1-hiera-tiny"]
+        patch.setitem(zoo.MODELS, "sam2.1-hiera-tiny", zoo.Entry(smallest, entry.source))
+        output = run("--model", "sam2.1-hiera-tiny", "--frames", "2", "--peer", "transformers")
+    row = json_line(output)
+    assert row["ratio"] == pytest.approx(row["peer_ms"] / row["ours_ms"])
+    assert row["mask_iou"] > 0.99
+
+
+def test_the_stages_are_the_models_calls():
+    with torch.inference_mode():
+        stages = time_stages(zoo.build("nano", 64), tracks=1)
+    assert list(stages) == [
+        "encoder",
+        "memory attention, 1 memory",
+        f"memory attention, {FULL_BANK} memories",
+        "decoder",
+        "memory encoder",
+    ]
+
+
+def test_without_a_peer_there_is_no_ratio():
+    assert Steps(10.0).ratio is None
+    assert Steps(10.0, 25.0).ratio == 2.5
+
+
+@pytest.mark.parametrize("wrong", [["--model", "none"], ["--image-size", "100"], ["--peer", "x"]])
+def test_what_cannot_be_measured_is_a_usage_error(wrong: list[str]):
+    result = CliRunner().invoke(app, ["bench", *wrong])
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
