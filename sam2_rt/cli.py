@@ -55,7 +55,8 @@ def models(context: typer.Context) -> None:
         return
     from sam2_rt.model import zoo  # noqa: PLC0415 - imports torch
 
-    table = Table(Column("name", no_wrap=True), "parameters", "source", "cached")
+    columns = ("parameters", Column("source", overflow="fold"), "cached")
+    table = Table(Column("name", no_wrap=True), *columns)
     for name, entry in zoo.MODELS.items():
         path = zoo.cached(name)
         here = f"yes, {path.stat().st_size / 1e6:.0f} MB" if path else "no"
