@@ -43,9 +43,9 @@ app.add_typer(models_app, name="models")
 @app.callback()
 def main() -> None:
     """Click an object in a video and keep its mask: SAM 2 for streams."""
-    # Read when torch loads: threads that spin while they wait lose ten times the time beside
-    # anything else that runs (ARCHITECTURE.md, decisions).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Read when torch loads: threads that spin for long while they wait lose ten times the time
+    # beside anything else that runs (ARCHITECTURE.md, decisions).
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
 @models_app.callback()

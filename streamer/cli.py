@@ -72,10 +72,15 @@ def demo(
 
 def _run(settings: Settings, console: Console) -> int:
     # On shared cores OpenMP's spinning threads wait for each other a whole time slice at every
-    # barrier: a step took 2.3 s in place of 60 ms beside one busy process. Read when torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # barrier (ARCHITECTURE.md, decisions). Read when torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     # Torch takes seconds to import: `streamer --help` does without.
-    from sam2_rt.engine import Engine, EngineConfig, TrackerConfig  # noqa: PLC0415
+    from sam2_rt.engine import (  # noqa: PLC0415
+        Engine,
+        EngineConfig,
+        PresenceLimits,
+        TrackerConfig,
+    )
     from streamer.server import Server  # noqa: PLC0415
     from streamer.worker import Worker  # noqa: PLC0415
 
@@ -84,8 +89,18 @@ def _run(settings: Settings, console: Console) -> int:
         image_size=settings.image_size,
         checkpoint=settings.checkpoint,
         device=settings.device,
-        threads=settings.threads,
-        tracker=TrackerConfig(max_tracks=settings.max_tracks),
+        threads=settings.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        tracker=TrackerConfig(
+            max_tracks=settings.max_tracks,
+            max_conditioning=settings.max_conditioning,
+            kept_frames=settings.kept_frames,
+            presence=PresenceLimits(
+                settings.visible_above,
+                settings.hidden_below,
+                settings.lost_after_frames,
+                settings.drop_after_frames,
+            ),
+        ),
     )
 
     def tell_address(url: str) -> None:

@@ -33,8 +33,23 @@ class Settings(BaseSettings):
     checkpoint: Path | None = None
     device: str = "auto"
     threads: int | None = Field(default=None, ge=1)
+    """Of torch on the CPU. None: all cores but one, which the codecs need."""
+
     max_tracks: int = Field(default=16, ge=1, le=255)
     """Of one session."""
+    max_conditioning: int = Field(default=4, ge=1, le=32)
+    """Prompted frames that a track remembers: the first and the newest others."""
+    kept_frames: int = Field(default=8, ge=1, le=64)
+    """Frames that a late prompt can still correct; each keeps its embedding in memory."""
+    visible_above: float = 0.5
+    """Object score (a logit) above which a hidden track is reacquired."""
+    hidden_below: float = -0.5
+    """Object score below which a visible track is occluded."""
+    lost_after_frames: int = Field(default=90, ge=1)
+    """Hidden frames after which a track is lost, and still sought."""
+    drop_after_frames: int = Field(default=1800, ge=1)
+    """Hidden frames after which a track is dropped."""
+
     max_batch: int = Field(default=8, ge=1)
     """Requests in one call of the engine."""
 

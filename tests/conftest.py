@@ -2,4 +2,4 @@ import os
 
 # Torch's threads spin while they wait. Beside anything else that runs (a browser, a codec, another
 # test) two spinning threads on two cores cost ten times the work itself; see ARCHITECTURE.md.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")

@@ -21,6 +21,7 @@ from streamer.client import (
     Refused,
     ServiceFull,
 )
+from streamer.client_arrivals import ReturnedFrame
 from streamer.mask_frame import ObjectState
 from streamer.protocol import PALETTE
 
@@ -131,15 +132,30 @@ async def test_events_tell_of_a_track_that_came_and_went(served: Served):
         await masks_with(client)
 
 
+async def first_with_mask(client: Client) -> ReturnedFrame:
+    """The first picture whose own mask frame holds an object; either may come first."""
+    pictures: dict[int, ReturnedFrame] = {}
+    painted: set[int] = set()
+    async with asyncio.TaskGroup() as group:
+
+        async def follow_masks() -> None:
+            async for masks in client.masks():
+                if masks.frame.objects:
+                    painted.add(masks.frame.out_rtp)
+
+        follower = group.create_task(follow_masks())
+        async for returned in client.video():
+            pictures[returned.rtp_timestamp] = returned
+            if both := painted & pictures.keys():
+                follower.cancel()
+                return pictures[both.pop()]
+    raise AssertionError("the video ended")
+
+
 async def test_the_returned_video_shows_the_track_and_says_which_frame_it_is(served: Served):
     async with Client(served.url, grey_frames()) as client:
         await client.prompt(1, points=[Point(0.5, 0.5)])
-        joined = {}
-        async for masks in client.masks():
-            joined[masks.frame.out_rtp] = masks
-            returned = await anext(client.video())
-            if returned.rtp_timestamp in joined and joined[returned.rtp_timestamp].frame.objects:
-                break
+        returned = await asyncio.wait_for(first_with_mask(client), timeout=30)
         middle = returned.picture.to_ndarray(format="rgb24")[HEIGHT // 2, WIDTH // 2].astype(int)
         blue = np.array(PALETTE[0])
         assert middle[2] - middle[0] > 0.3 * (blue[2] - blue[0])
