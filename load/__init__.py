@@ -1,0 +1,1 @@
+"""Load on a running service from headless viewers: programs, with their results in RESULTS.md."""
