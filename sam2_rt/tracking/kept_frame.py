@@ -65,6 +65,12 @@ class KeptFrames:
         self._ring.append(frame)
         return frame
 
+    def forget(self, track_id: int) -> None:
+        """Drops all that is kept of a track: its number may begin another."""
+        for kept in self._ring:
+            for record in (kept.found, kept.said, kept.answered):
+                record.pop(track_id, None)
+
     def at(self, pts: int) -> KeptFrame | None:
         """The kept frame of that presentation time."""
         return next((kept for kept in self._ring if kept.pts == pts), None)

@@ -129,13 +129,14 @@ class Tracker:
         limit = self.config.presence.drop_after_frames
         for track_id, track in list(self.tracks.items()):
             if track.presence.frames_hidden > limit:
-                del self.tracks[track_id]
+                self._forget(track_id)
 
     def remove(self, track_id: int) -> Applied | Refused:
         """Forgets a track that its viewer gave up."""
         index = max(self.encoder_calls - 1, 0)
-        if self.tracks.pop(track_id, None) is None:
+        if track_id not in self.tracks:
             return Refused(track_id, "unknown_track", f"there is no track {track_id}")
+        self._forget(track_id)
         self._note(EventKind.REMOVED, track_id, index)
         return Applied(track_id, index, is_exact=True)
 
@@ -180,6 +181,10 @@ class Tracker:
         memories = None if begins else pack([track.bank], [choice])
         tensors = to_tensors(prompt, kept.previous(track.track_id), size, self._device)
         return track_step(self.model, kept.embedding, memories, tensors)
+
+    def _forget(self, track_id: int) -> None:
+        del self.tracks[track_id]
+        self._kept.forget(track_id)
 
     def _note(self, kind: EventKind | None, track_id: int, index: int) -> None:
         if kind is not None:

@@ -89,6 +89,19 @@ def test_the_bank_of_a_track_is_independent_of_when_others_began(model, frames):
     assert tracker.tracks[2].bank.conditioning == (9,)
 
 
+def test_a_number_that_is_used_again_begins_another_track(model, frames):
+    """On a frame that is still kept, with nothing of what was said of the track before it."""
+    tracker, fresh = Tracker(model), Tracker(model)
+    run(tracker, frames[:3], click(1, 0.3))
+    tracker.remove(1)
+    run(fresh, frames[:3])
+    for other in (tracker, fresh):
+        other.step(frames[3], [click(1, 0.8, pts=frames[2].pts)])
+    kept = [t._kept.at(frames[2].pts) for t in (tracker, fresh)]
+    assert kept[0].said == kept[1].said
+    assert torch.equal(kept[0].answered[1], kept[1].answered[1])
+
+
 def test_removing_what_is_not_there_is_refused(model, frames):
     tracker = Tracker(model)
     answer = tracker.remove(3)
