@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from rich.console import Console
@@ -47,6 +47,8 @@ class Wanted:
     frames: int
     """Steps that are timed, after those that fill the bank."""
     threads: int
+    dtype: Literal["float32", "bfloat16"]
+    """Of ours; a peer stays float32."""
     peer: Peer | None
 
 
@@ -58,7 +60,7 @@ class Steps:
     """Median."""
     peer_ms: float | None = None
     mask_iou: float | None = None
-    """Least over frames and tracks, with the peer's masks."""
+    """Least over frames and tracks, with the peer's masks; of those that either found."""
 
     @property
     def ratio(self) -> float | None:
@@ -70,19 +72,24 @@ def measure(wanted: Wanted) -> None:
     """Times each stage and the whole step, and prints a table, a JSON line and a Markdown row."""
     torch.set_num_threads(wanted.threads)
     is_here = zoo.cached(wanted.model) is not None
-    build = zoo.load if is_here else zoo.build
-    sam2 = build(wanted.model, image_size=wanted.image_size).eval()
+    sam2 = (
+        zoo.load(wanted.model, image_size=wanted.image_size)
+        if is_here
+        else _enlivened(zoo.build(wanted.model, wanted.image_size).eval())
+    )
     clicks = [((i + 0.5) / wanted.tracks, 0.5) for i in range(wanted.tracks)]
+    other = _peer(sam2, clicks) if wanted.peer else None
+    zoo.cast(sam2, torch.bfloat16 if wanted.dtype == "bfloat16" else torch.float32)
     with torch.inference_mode():
         stages = time_stages(sam2, wanted.tracks)
-        steps = time_steps(sam2, clicks, wanted)
+        steps = time_steps(sam2, clicks, wanted.frames, other)
     _show(wanted, sam2.config.image_size, stages, steps)
 
 
 def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
     """Median milliseconds of each of the model's calls, for a batch of tracks."""
     size = model.config.image_size
-    pixels = torch.randn(1, 3, size, size)
+    pixels = torch.randn(1, 3, size, size).to(model.no_obj_ptr.dtype)
     embedding = model.encode_image(pixels)
     one, full = (_memories(model, tracks, count) for count in (1, FULL_BANK))
     feature = model.condition_on_memory(embedding.feature, one)
@@ -103,14 +110,15 @@ def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
     return {name: _median_ms(call) for name, call in calls.items()}
 
 
-def time_steps(model: SAM2, clicks: list[tuple[float, float]], wanted: Wanted) -> Steps:
+def time_steps(
+    model: SAM2, clicks: list[tuple[float, float]], frames: int, other: "PeerTracker | None"
+) -> Steps:
     """Whole steps with a full bank on a made-up clip; clicks are (x, y) in 0..1 of frame 0."""
     size = model.config.image_size
     tracker = Tracker(model)
     prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
-    other = _peer(model, clicks) if wanted.peer else None
     ours, theirs, ious = [], [], []
-    num_frames = FULL_BANK + wanted.frames
+    num_frames = FULL_BANK + frames
     for picture in track(make_clip(0, num_frames), "steps", num_frames, transient=True):
         frame = Frame(picture.index, (picture.rgb,))
         pixels = to_input(frame, size, torch.device("cpu"), torch.float32)
@@ -124,12 +132,24 @@ def time_steps(model: SAM2, clicks: list[tuple[float, float]], wanted: Wanted) -
             theirs.append(end - middle)
         if masks is not None:
             found = torch.stack([p.mask_logits for p in predictions])
-            ious.append(_least_iou(found, masks))
+            ious += _ious(found, masks)
     return Steps(
         1e3 * statistics.median(ours),
         1e3 * statistics.median(theirs) if other else None,
-        min(ious) if other else None,
+        min(ious, default=None),
     )
+
+
+@torch.no_grad()
+def _enlivened(model: SAM2) -> SAM2:
+    """Random weights at which masks are neither empty nor full: there is something to compare."""
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            fan_in = parameter[0].numel() if len(parameter) > 1 else 4
+            parameter.normal_(std=fan_in**-0.5)
+    model.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias").add_(10)
+    return model
 
 
 def _memories(model: SAM2, tracks: int, count: int) -> Memories:
@@ -163,12 +183,12 @@ def _median_ms(call: Callable[[], object]) -> float:
     return 1e3 * statistics.median(seconds)
 
 
-def _least_iou(a: Tensor, b: Tensor) -> float:
-    """Logits [T, H, W] each; two empty masks agree."""
+def _ious(a: Tensor, b: Tensor) -> list[float]:
+    """Logits [T, H, W] each; of two empty masks nothing is said."""
     a, b = a.flatten(1) > 0, b.flatten(1) > 0
     union = (a | b).sum(1)
-    iou = torch.where(union > 0, (a & b).sum(1) / union.clamp(min=1), 1.0)
-    return float(iou.min())
+    iou: list[float] = ((a & b).sum(1) / union)[union > 0].tolist()
+    return iou
 
 
 def _show(wanted: Wanted, image_size: int, stages: dict[str, float], steps: Steps) -> None:
@@ -180,7 +200,8 @@ def _show(wanted: Wanted, image_size: int, stages: dict[str, float], steps: Step
     if steps.peer_ms is not None:
         table.add_row(f"whole step, {wanted.peer}", f"{steps.peer_ms:.1f}")
         table.add_row("ratio", f"{steps.ratio:.2f}")
-        table.add_row("least mask IoU", f"{steps.mask_iou:.4f}")
+        iou = "no masks" if steps.mask_iou is None else f"{steps.mask_iou:.4f}"
+        table.add_row("least mask IoU", iou)
     console.print(table)
     here = {"date": time.strftime("%Y-%m-%d"), "commit": _commit(), "torch": torch.__version__}
     row = asdict(wanted) | {"image_size": image_size, "stages_ms": stages} | asdict(steps)
@@ -190,6 +211,7 @@ def _show(wanted: Wanted, image_size: int, stages: dict[str, float], steps: Step
         f"{wanted.model} at {image_size}",
         wanted.tracks,
         wanted.threads,
+        wanted.dtype,
         *(f"{milliseconds:.0f}" for milliseconds in (*stages.values(), steps.ours_ms)),
         *(f"{value:.2f}" for value in (steps.peer_ms, steps.ratio, steps.mask_iou) if value),
     )

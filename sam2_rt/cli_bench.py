@@ -5,12 +5,15 @@ from typing import Annotated, Literal
 import typer
 
 
-def bench(
+def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     model: Annotated[str, typer.Option(help="A name of `sam2-rt models`.")] = "nano",
     image_size: Annotated[int | None, typer.Option(help="Side of the input, pixels.")] = None,
     tracks: Annotated[int, typer.Option(min=1, max=16)] = 1,
     frames: Annotated[int, typer.Option(min=1, help="Steps that are timed.")] = 10,
     threads: Annotated[int, typer.Option(min=1)] = 2,
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Of ours; a peer stays float32.")
+    ] = "float32",
     peer: Annotated[
         Literal["transformers"] | None, typer.Option(help="Time the same step by it, in turn.")
     ] = None,
@@ -21,6 +24,6 @@ def bench(
 
     try:
         other = Peer(peer) if peer else None
-        measure(Wanted(model, image_size, tracks, frames, threads, other))
+        measure(Wanted(model, image_size, tracks, frames, threads, dtype, other))
     except (UnknownModel, ValueError) as error:
         raise typer.BadParameter(str(error)) from error

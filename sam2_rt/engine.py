@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -45,6 +46,8 @@ class EngineConfig:
     """Weights to load instead of the model's own."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`...; auto takes a GPU when there is one."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the weights and the arithmetic. auto: exact on a CPU, bfloat16 on a GPU, as published."""
     threads: int | None = None
     """CPU threads of torch; None: torch's own choice."""
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
@@ -132,7 +135,7 @@ class Engine:
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         device = _device(config.device)
-        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        dtype = _dtype(config.dtype, device)
         model = zoo.load(
             config.model,
             config.checkpoint,
@@ -216,6 +219,12 @@ def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, 
         TrackMask(p.track_id, p.state, p.object_score, p.iou, mask)
         for p, mask in zip(predictions, masks, strict=True)
     )
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
 
 
 def _device(name: str) -> torch.device:

@@ -89,6 +89,7 @@ def _run(settings: Settings, console: Console) -> int:
         image_size=settings.image_size,
         checkpoint=settings.checkpoint,
         device=settings.device,
+        dtype=settings.dtype,
         threads=settings.threads or max(1, len(os.sched_getaffinity(0)) - 1),
         tracker=TrackerConfig(
             max_tracks=settings.max_tracks,

@@ -100,11 +100,17 @@ def load(
         model = build(name, image_size)
     if path is not None:
         model.load_state_dict(read_checkpoint(path, entry.config, name))
-    model.to(device=device)
-    # Parameters alone: the frequencies of places are a buffer, and rounded they would move clicks.
+    return cast(model.to(device=device), dtype).eval()
+
+
+def cast(model: SAM2, dtype: torch.dtype | None) -> SAM2:
+    """The same model with its parameters in another type; None leaves them.
+
+    Parameters alone: the frequencies of places are a buffer, and rounded they would move clicks.
+    """
     for parameter in model.parameters():
         parameter.data = parameter.data.to(dtype=dtype)
-    return model.eval()
+    return model
 
 
 def is_trained(name: str, checkpoint: Path | None = None) -> bool:

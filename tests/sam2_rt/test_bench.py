@@ -59,6 +59,11 @@ def test_without_a_peer_there_is_no_ratio():
     assert Steps(10.0, 25.0).ratio == 2.5
 
 
+def test_bfloat16_is_measured_when_it_is_asked_for():
+    row = json_line(run("--image-size", "64", "--frames", "1", "--dtype", "bfloat16"))
+    assert row["dtype"] == "bfloat16"
+
+
 @pytest.mark.parametrize("wrong", [["--model", "none"], ["--image-size", "100"], ["--peer", "x"]])
 def test_what_cannot_be_measured_is_a_usage_error(wrong: list[str]):
     result = CliRunner().invoke(app, ["bench", *wrong])

@@ -101,6 +101,13 @@ def test_a_hidden_object_has_an_empty_mask():
     assert not result.masks[0].mask.any()
 
 
+def test_bfloat16_is_to_be_had_on_a_cpu_too():
+    engine = Engine.load(EngineConfig(image_size=64, device="cpu", dtype="bfloat16"))
+    assert engine.info.dtype == "bfloat16"
+    result = step(engine, StepRequest(engine.open(), frame(), (CLICK,)))[0]
+    assert len(result.masks) == 1
+
+
 def test_a_device_that_is_not_there_is_named():
     missing = f"cuda:{torch.cuda.device_count()}"
     for name in [missing, "abacus"]:
