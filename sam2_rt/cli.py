@@ -4,7 +4,6 @@ Torch takes seconds to import, so commands import what they need when they run.
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
+from sam2_rt import host
 from sam2_rt.cli_bench import bench
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ app.add_typer(models_app, name="models")
 @app.callback()
 def main() -> None:
     """Click an object in a video and keep its mask: SAM 2 for streams."""
-    # Read when torch loads: threads that spin for long while they wait lose ten times the time
-    # beside anything else that runs (ARCHITECTURE.md, decisions).
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    host.prepare()
 
 
 @models_app.callback()

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 
+from sam2_rt import host
 from streamer.config import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -71,9 +72,7 @@ def demo(
 
 
 def _run(settings: Settings, console: Console) -> int:
-    # On shared cores OpenMP's spinning threads wait for each other a whole time slice at every
-    # barrier (ARCHITECTURE.md, decisions). Read when torch loads.
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    host.prepare()
     # Torch takes seconds to import: `streamer --help` does without.
     from sam2_rt.engine import (  # noqa: PLC0415
         Engine,

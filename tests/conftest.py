@@ -1,5 +1,3 @@
-import os
+from sam2_rt import host
 
-# Torch's threads spin while they wait. Beside anything else that runs (a browser, a codec, another
-# test) two spinning threads on two cores cost ten times the work itself; see ARCHITECTURE.md.
-os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+host.prepare()  # before any test imports torch
