@@ -36,7 +36,10 @@ class MemoryAttention(nn.Module):
         self._rotation: Rotation | None = None  # of the last size and device
 
     def forward(self, feature: Tensor, position: Tensor, memories: MemoryTokens) -> Tensor:
-        """feature [B, N, dim], position [N, dim] (sine) -> [B, N, dim]"""
+        """feature [1 or B, N, dim], position [N, dim] (sine), memories of B -> [B, N, dim]
+
+        One feature for all rows stays one until the first look into memories.
+        """
         x = feature + 0.1 * position
         rotation = self.rotation(feature)
         for layer in self.layers:
@@ -68,7 +71,7 @@ class MemoryAttentionLayer(nn.Module):
         self.norm3 = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
-        """x [B, N, dim] -> [B, N, dim]"""
+        """x [1 or B, N, dim] -> [B, N, dim]"""
         x = x + self.self_attn.over_frame(self.norm1(x), rotation)
         x = x + self.cross_attn_image.over_memories(self.norm2(x), memories, rotation)
         return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
@@ -90,8 +93,8 @@ class RotaryAttention(nn.Module):
         return self._attend(q, k, self.v_proj(x), None)
 
     def over_memories(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
-        """x [B, N, dim] attends to all memories; each memory's grid is rotated like the frame's."""
-        q = rotate(self.q_proj(x), rotation)
+        """x [1 or B, N, dim] attends to all memories, whose grids are rotated like the frame's."""
+        q = rotate(self.q_proj(x), rotation).expand(len(memories.tokens), -1, -1)
         k = self.k_proj(memories.tokens + memories.position)
         num_spatial = k.shape[1] - memories.num_pointer_tokens
         spatial = rotate(k[:, :num_spatial].unflatten(1, (-1, x.shape[1])), rotation)

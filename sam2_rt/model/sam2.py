@@ -111,10 +111,11 @@ class SAM2(nn.Module):
 
     def condition_on_memory(self, feature: Tensor, memories: Memories) -> Tensor:
         """feature [1, dim, g, g], memories of B rows -> [B, dim, g, g]"""
-        batch, side = len(memories.features), feature.shape[2:]
+        side = feature.shape[2:]
         position = sine_position_2d(feature.shape[1], side[0], side[1], feature.device).flatten(1).T
-        tokens = feature.flatten(2).mT.expand(batch, -1, -1)
-        tokens = self.memory_attention(tokens, position.to(feature.dtype), self.tokens(memories))
+        tokens = self.memory_attention(
+            feature.flatten(2).mT, position.to(feature.dtype), self.tokens(memories)
+        )
         return tokens.mT.unflatten(2, side)
 
     def without_memory(self, feature: Tensor) -> Tensor:
