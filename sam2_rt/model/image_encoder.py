@@ -1,5 +1,7 @@
 """Image encoder: the Hiera trunk and a feature pyramid. Runs once a frame, whatever is tracked."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,24 @@ class ImageEncoder(nn.Module):
         return self.neck(self.trunk(pixels))
 
 
+class KeptPosition(NamedTuple):
+    """A position embedding, and the weights and the size that it was made from."""
+
+    side: int
+    background: Tensor
+    window: Tensor
+    position: Tensor
+
+    def fits(self, side: int, background: Tensor, window: Tensor) -> bool:
+        """Whether it would come out the same."""
+        return (
+            side == self.side
+            and background.dtype == self.background.dtype
+            and torch.equal(background, self.background)
+            and torch.equal(window, self.window)
+        )
+
+
 class Hiera(nn.Module):
     """Hierarchical vision transformer (Ryali et al., 2023) with windowed position embedding."""
 
@@ -38,7 +58,7 @@ class Hiera(nn.Module):
         )
         self.blocks = nn.ModuleList(_blocks(config))
         self.stage_ends = tuple(sum(config.stages[: i + 1]) - 1 for i in range(4))
-        self._position: tuple[object, Tensor] | None = None  # of the last size, while weights last
+        self._position: KeptPosition | None = None
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """pixels [B, 3, S, S] -> four maps [B, H, W, C], strides 4, 8, 16, 32"""
@@ -52,15 +72,18 @@ class Hiera(nn.Module):
         return stages
 
     def position(self, side: int) -> Tensor:
-        """The position embedding of a side x side grid: [1, side, side, C]; kept for inference."""
-        if torch.is_grad_enabled() or self.pos_embed.is_inference():  # the latter keep no version
+        """The position embedding of a side x side grid: [1, side, side, C]
+
+        Kept on a CPU without gradients, where it is a hundredth of a frame's time, for as long as
+        the weights are what they were.
+        """
+        if torch.is_grad_enabled() or self.pos_embed.device.type != "cpu":
             return self._make_position(side)
-        # In-place changes of a parameter raise its version, moves change its storage.
-        weights = (self.pos_embed, self.pos_embed_window)
-        key = (side, *((w.data_ptr(), w._version) for w in weights))  # noqa: SLF001 torch's own
-        if self._position is None or self._position[0] != key:
-            self._position = (key, self._make_position(side))
-        return self._position[1]
+        kept = self._position
+        if kept is None or not kept.fits(side, self.pos_embed, self.pos_embed_window):
+            weights = (self.pos_embed.clone(), self.pos_embed_window.clone())
+            kept = self._position = KeptPosition(side, *weights, self._make_position(side))
+        return kept.position
 
     def _make_position(self, side: int) -> Tensor:
         background = F.interpolate(self.pos_embed, (side, side), mode="bicubic")

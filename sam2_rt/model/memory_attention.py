@@ -53,7 +53,8 @@ class MemoryAttention(nn.Module):
         if cached is None or len(cached[0]) != num_places or cached[0].device != feature.device:
             side = round(num_places**0.5)
             assert side * side == num_places, f"{num_places} places are no square grid"
-            cached = self._rotation = axial_rotation(dim, side, feature.device)
+            with torch.inference_mode(mode=False):  # training may come next and needs it
+                cached = self._rotation = axial_rotation(dim, side, feature.device)
         return cached
 
 

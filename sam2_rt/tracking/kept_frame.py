@@ -3,8 +3,10 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_rt.model.prompt_encoder import BOTTOM_RIGHT, NEGATIVE, POSITIVE, TOP_LEFT
@@ -25,7 +27,7 @@ class KeptFrame:
     found: dict[int, Tensor] = field(default_factory=dict)
     """track_id -> mask logits [4g, 4g] by propagation"""
     said: dict[int, Prompt] = field(default_factory=dict)
-    """track_id -> all that was said of this frame"""
+    """track_id -> the points and box of this frame so far; masks are answered and not kept"""
     answered: dict[int, Tensor] = field(default_factory=dict)
     """track_id -> mask logits [4g, 4g] by prompts"""
 
@@ -33,8 +35,10 @@ class KeptFrame:
         """Adds a prompt to what was said; returns the whole."""
         if prompt.clear:
             self.answered.pop(prompt.track_id, None)
-        self.said[prompt.track_id] = accumulate(self.said.get(prompt.track_id), prompt)
-        return self.said[prompt.track_id]
+        whole = accumulate(self.said.pop(prompt.track_id, None), prompt)
+        if whole.mask is None:
+            self.said[prompt.track_id] = whole
+        return whole
 
     def previous(self, track_id: int) -> Tensor | None:
         """The track's mask logits in this frame so far: [4g, 4g]"""
@@ -95,8 +99,20 @@ def to_tensors(
 
 
 def to_mask(prompt: Prompt, image_size: int) -> Tensor:
-    """The mask of a prompt at the model's size: [1, S, S] of 0.0 and 1.0"""
+    """The mask of a prompt at the model's size: [1, S, S] of 0.0 and 1.0
+
+    An object too small for one pixel of the input takes the nearest.
+    """
     assert prompt.mask is not None, "only for prompts that are masks"
-    mask = torch.from_numpy(prompt.mask).float()[None, None]
+    mask = torch.from_numpy(np.array(prompt.mask)).float()[None, None]
     size = (image_size, image_size)
-    return (F.interpolate(mask, size, mode="bilinear", antialias=True)[0] >= 0.5).float()
+    resized = (F.interpolate(mask, size, mode="bilinear", antialias=True)[0] >= 0.5).float()
+    if prompt.mask.any() and not resized.any():
+        y, x = (int(place.mean() * image_size / length) for place, length in _places(prompt.mask))
+        resized[0, y, x] = 1.0
+    return resized
+
+
+def _places(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], int]]:
+    """Rows and columns of the object's pixels, each with the length of its axis."""
+    return list(zip(mask.nonzero(), mask.shape, strict=True))

@@ -66,6 +66,7 @@ class MemoryBank:
             leaving = surplus(self.conditioning, self.max_conditioning)
             if leaving is not None:
                 slot = self._conditioning.pop(leaving)
+                self._demote(leaving, slot)
             else:
                 slot = min(set(range(self.max_conditioning)) - set(self._conditioning.values()))
             self._conditioning[memory.index] = slot
@@ -97,6 +98,16 @@ class MemoryBank:
         memories = [self._conditioning.get(i, self._recent_slot(i)) for i, _ in choice.memories]
         pointers = [self._conditioning.get(i, self._pointer_slot(i)) for i, _ in choice.pointers]
         return memories, pointers
+
+    def _demote(self, index: int, slot: int) -> None:
+        """A frame that conditions no more is a recent one, unless newer frames took that room."""
+        memory = Memory(index, self.features[slot], self.pointers[slot])
+        if (self._recent[index % NUM_RECENT] or 0) <= index:
+            self.features[self._recent_slot(index)] = memory.features
+            self._recent[index % NUM_RECENT] = index
+        if (self._recent_pointers[index % NUM_RECENT_POINTERS] or 0) <= index:
+            self.pointers[self._pointer_slot(index)] = memory.pointer
+            self._recent_pointers[index % NUM_RECENT_POINTERS] = index
 
     def _forget_recent(self, index: int) -> None:
         self._recent = [None if i == index else i for i in self._recent]

@@ -68,11 +68,11 @@ class Prompt:
 
 
 def accumulate(earlier: Prompt | None, prompt: Prompt) -> Prompt:
-    """What a track has been told of one frame, all in all.
+    """What a track has been told of one frame in points and boxes, all in all.
 
     Points add up (the newest 32 stay), the last box counts, a mask ends what was said before it.
     """
-    if earlier is None or prompt.clear or prompt.mask is not None or earlier.mask is not None:
+    if earlier is None or prompt.clear or prompt.mask is not None:
         return prompt
     points = (*earlier.points, *prompt.points)[-MAX_POINTS:]
     return replace(prompt, points=points, box=prompt.box or earlier.box)

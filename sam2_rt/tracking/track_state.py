@@ -78,7 +78,8 @@ class Presence:
         hidden = self.frames_hidden + 1
         if hidden > limits.drop_after_frames:
             return Presence(TrackState.LOST, hidden), EventKind.DROPPED
-        if hidden > limits.lost_after_frames:
+        # A prompt starts the count anew, but only being seen ends being lost.
+        if self.state is TrackState.LOST or hidden > limits.lost_after_frames:
             event = None if self.state is TrackState.LOST else EventKind.LOST
             return Presence(TrackState.LOST, hidden), event
         event = EventKind.OCCLUDED if is_visible else None

@@ -34,6 +34,11 @@ class TrackerConfig:
     """Conditioning memories read in one frame; None: all there are."""
     presence: PresenceLimits = field(default_factory=PresenceLimits)
 
+    def __post_init__(self) -> None:
+        for name in ("max_tracks", "max_conditioning", "kept_frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} is not positive")
+
 
 class Tracker:
     """Steps all tracks of one stream as one batch."""
@@ -74,11 +79,11 @@ class Tracker:
         for prompt in prompts:
             seen = newest if prompt.pts is None else self._kept.at(prompt.pts)
             kept = seen or newest
-            if not self._begin(prompt.track_id, kept.index):
-                limit = f"at most {self.config.max_tracks} tracks: remove one first"
-                self.answers.append(Refused(prompt.track_id, "too_many_tracks", limit))
+            refused = self._refusal(prompt)
+            if refused is not None:
+                self.answers.append(refused)
                 continue
-            step = self._prompt(self.tracks[prompt.track_id], kept, prompt)
+            step = self._correct(kept, prompt) if self._knows(prompt) else self._begin(kept, prompt)
             if kept is newest:
                 decoded[prompt.track_id] = step.decoded
             self.answers.append(Applied(prompt.track_id, kept.index, is_exact=seen is not None))
@@ -146,16 +151,41 @@ class Tracker:
         self.events.clear()
         return events
 
-    def _begin(self, track_id: int, index: int) -> bool:
-        """Makes room for a track unless it is there; False when the stream is full."""
-        if track_id in self.tracks:
-            return True
+    def _knows(self, prompt: Prompt) -> bool:
+        return prompt.track_id in self.tracks
+
+    def _refusal(self, prompt: Prompt) -> Refused | None:
+        """Why a prompt cannot begin a track; corrections are never refused."""
+        if self._knows(prompt):
+            return None
         if len(self.tracks) >= self.config.max_tracks:
-            return False
+            limit = f"at most {self.config.max_tracks} tracks: remove one first"
+            return Refused(prompt.track_id, "too_many_tracks", limit)
+        if (
+            prompt.mask is None
+            and prompt.box is None
+            and not any(p.is_positive for p in prompt.points)
+        ):
+            reason = "a track begins with a positive click, a box or a mask"
+            return Refused(prompt.track_id, "bad_prompt", reason)
+        return None
+
+    def _begin(self, kept: KeptFrame, prompt: Prompt) -> Step:
+        """Makes room for a track and answers its first prompt; no track is left if that fails."""
         bank = MemoryBank(self.model.config, self.config.max_conditioning, self._device)
-        self.tracks[track_id] = Track(track_id, bank)
-        self._note(EventKind.ADDED, track_id, index)
-        return True
+        track = Track(prompt.track_id, bank)
+        step = self._prompt(track, kept, prompt)
+        self.tracks[prompt.track_id] = track
+        self._note(EventKind.ADDED, prompt.track_id, kept.index)
+        return step
+
+    def _correct(self, kept: KeptFrame, prompt: Prompt) -> Step:
+        """Answers a prompt for a track that is there, by its memory and its mask so far."""
+        track_id = prompt.track_id
+        is_unseen = not kept.is_tracked(track_id) and track_id not in kept.answered
+        if is_unseen and kept is self._kept.newest and prompt.mask is None:
+            self.propagate(kept, [track_id])  # it is corrected where it is found
+        return self._prompt(self.tracks[track_id], kept, prompt)
 
     def _prompt(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Step:
         """Answers a prompt in a kept frame and remembers the answer."""

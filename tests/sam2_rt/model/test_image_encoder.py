@@ -38,6 +38,8 @@ def test_the_kept_position_follows_the_weights():
     with torch.no_grad():
         trunk.pos_embed.add_(1)
     torch.testing.assert_close(trunk.position(16), before + 1)
+    trunk.pos_embed.data += 1  # as averaged weights are swapped in
+    torch.testing.assert_close(trunk.position(16), before + 2)
 
 
 @pytest.mark.parametrize("side", [14, 15, 28, 33])

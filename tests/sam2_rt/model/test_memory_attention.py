@@ -2,7 +2,7 @@ import torch
 
 from golden_data import assert_near, golden
 from sam2_rt.model.layers import sine_position_2d
-from sam2_rt.model.memory_attention import MemoryTokens
+from sam2_rt.model.memory_attention import MemoryAttention, MemoryTokens
 from sam2_rt.model.sam2 import SAM2
 from seeded import inputs
 
@@ -47,6 +47,17 @@ def test_padded_keys_change_nothing(tiny: SAM2):
         rtol=1e-4,
         atol=1e-4,
     )
+
+
+def test_training_may_follow_inference():
+    attention = MemoryAttention(64, 16, num_layers=1, feedforward_dim=64)
+    feature, tokens = torch.randn(1, 16, 64), torch.randn(1, 16, 16)
+    memories = MemoryTokens(tokens, torch.zeros_like(tokens), 0, None)
+    with torch.inference_mode():
+        attention(feature, feature[0], memories)
+    with torch.enable_grad():
+        attention(feature, feature[0], memories).sum().backward()
+    assert attention.norm.weight.grad is not None
 
 
 def test_the_rotation_follows_the_grid(tiny: SAM2):

@@ -243,8 +243,9 @@ def test_many_conditioning_frames_and_no_overlap_agree(version: str):
 def answer(tracker: Tracker, prompt: Prompt) -> Decoded:
     """Prompts a kept frame, the newest or not."""
     kept = tracker._kept.at(prompt.pts)
-    assert tracker._begin(prompt.track_id, kept.index)
-    return tracker._prompt(tracker.tracks[prompt.track_id], kept, prompt).decoded
+    track = tracker.tracks.get(prompt.track_id)
+    step = tracker._prompt(track, kept, prompt) if track else tracker._begin(kept, prompt)
+    return step.decoded
 
 
 HEADS = {

@@ -57,6 +57,30 @@ def test_a_box_becomes_two_corners_before_the_clicks():
     assert tensors.mask_logits.tolist() == [[[[-32, 32]]]]
 
 
+def test_a_mask_is_not_kept_once_it_is_answered():
+    frame = kept(0)
+    frame.tell(Prompt(1, points=(Point(0.1, 0.1),)))
+    mask = Prompt(1, mask=np.ones((4, 4), bool))
+    assert frame.tell(mask) is mask
+    assert frame.said == {}
+    click = Prompt(1, points=(Point(0.2, 0.2),))
+    assert frame.tell(click) is click
+
+
+def test_an_object_smaller_than_a_pixel_of_the_input_takes_the_nearest():
+    mask = np.zeros((1000, 1000), bool)
+    mask[500:504, 250:254] = True
+    resized = to_mask(Prompt(1, mask=mask), 64)
+    assert resized.nonzero().tolist() == [[0, 32, 16]]
+
+
+def test_a_mask_may_be_any_view_of_an_array():
+    mask = np.zeros((64, 64), bool)
+    mask[:32] = True
+    mask.setflags(write=False)
+    assert to_mask(Prompt(1, mask=mask[::-1]), 64)[0, 32:].all()
+
+
 def test_a_mask_takes_the_size_of_the_input():
     mask = np.zeros((90, 160), bool)
     mask[:45] = True

@@ -51,6 +51,15 @@ def test_the_first_prompted_frame_is_kept_and_the_oldest_other_leaves():
     assert {a.frame for a in bank.choose(30).memories} == {0, 5, 7}
 
 
+def test_a_frame_that_conditions_no_more_is_still_a_recent_one():
+    bank = bank_of(12, conditioning=tuple(range(5, 12)), limit=3)
+    assert set(bank.conditioning) == {5, 10, 11}
+    choice = bank.choose(12)
+    assert [tuple(a) for a in choice.memories if a.age] == [(6, 6), (7, 5), (8, 4), (9, 3)]
+    packed = pack([bank], [choice])
+    assert packed.features[0, :, 0, 0, 0].tolist() == [a.frame for a in choice.memories]
+
+
 def test_a_corrected_frame_becomes_conditioning_and_is_no_recent_one():
     bank = bank_of(6)
     bank.condition(memory(4))

@@ -50,5 +50,4 @@ def test_clear_and_masks_end_what_was_said_before():
     earlier = Prompt(1, points=POINT)
     for later in [Prompt(1, box=BOX, clear=True), Prompt(1, mask=MASK)]:
         assert accumulate(earlier, later) is later
-    assert accumulate(Prompt(1, mask=MASK), earlier) is earlier
     assert accumulate(None, earlier) is earlier

@@ -43,6 +43,12 @@ def test_a_lost_track_can_still_be_reacquired():
     assert events[-1] is EventKind.REACQUIRED
 
 
+def test_a_prompt_that_does_not_help_leaves_a_lost_track_lost():
+    """A prompt starts the count anew; being lost is announced once."""
+    presence, event = Presence(TrackState.LOST, 0).after(-2.0, LIMITS)
+    assert (presence.state, presence.frames_hidden, event) == (TrackState.LOST, 1, None)
+
+
 def test_being_seen_starts_the_count_anew():
     states, _ = follow(-2.0, -2.0, 2.0, -2.0, -2.0)
     assert TrackState.LOST not in states

@@ -11,6 +11,7 @@ from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
 from sam2_rt.tracking.track import Prediction
 from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackState
+from sam2_rt.tracking.track_step import track_step
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
 
 
@@ -136,6 +137,53 @@ def test_a_correction_sticks(model, frames):
     assert forgetful.tracks[1].bank.conditioning == (0,)
 
 
+@pytest.mark.parametrize("pts", [None, 3000 * 6])
+def test_a_correction_in_the_newest_frame_starts_from_where_the_track_was_found(
+    model, frames, monkeypatch, pts
+):
+    """It reads the track's memory and the mask so far, as a correction of an older frame does."""
+    tracker, asked = Tracker(model), []
+    run(tracker, frames[:6], click(1, 0.3))
+
+    def spy(model, embedding, memories, prompt):
+        asked.append((memories, prompt))
+        return track_step(model, embedding, memories, prompt)
+
+    monkeypatch.setattr("sam2_rt.tracking.tracker.track_step", spy)
+    shot = Prompt(1, pts, points=(Point(0.9, 0.1, is_positive=False),))
+    predictions = tracker.step(frames[6], [shot])
+    (found_by, _), (answered_by, prompt) = asked
+    assert len(found_by.features[0]) == len(answered_by.features[0]) == 6
+    assert prompt.mask_logits is not None
+    assert [p.index for p in predictions] == [6]
+    assert tracker.encoder_calls == 7
+    assert tracker.tracks[1].bank.conditioning == (0, 6)
+
+
+def test_a_track_cannot_begin_with_what_it_is_not(model, frames):
+    tracker = Tracker(model)
+    nothing = Prompt(1, points=(Point(0.5, 0.5, is_positive=False),))
+    assert tracker.step(frames[0], [nothing]) == []
+    assert tracker.answers[0].code == "bad_prompt"
+    assert tracker.tracks == {}
+
+
+def test_a_first_prompt_that_fails_leaves_no_track(model, frames, monkeypatch):
+    tracker = Tracker(model)
+    tracker.step(frames[0])
+    monkeypatch.setattr(tracker, "_answer", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tracker.step(frames[1], [click(1)])
+    assert tracker.tracks == {}
+    assert kinds(tracker) == []
+
+
+@pytest.mark.parametrize("name", ["max_tracks", "max_conditioning", "kept_frames"])
+def test_a_bound_of_nothing_is_refused(name):
+    with pytest.raises(ValueError, match=name):
+        TrackerConfig(**{name: 0})
+
+
 def test_the_first_prompted_frame_outlives_all_corrections(model, frames):
     tracker = Tracker(model, TrackerConfig(max_conditioning=3))
     for i, frame in enumerate(frames[:8]):
@@ -169,7 +217,7 @@ def test_a_track_that_begins_late_begins_in_the_frame_that_was_seen(model, frame
     assert kinds(tracker)[0] == (EventKind.ADDED, 1)
 
 
-def test_clicks_on_one_frame_add_up_as_if_they_came_together(model, frames):
+def test_clicks_on_one_frame_add_up_with_the_mask_so_far(model, frames):
     one, two = click(1, 0.3), Prompt(1, points=(Point(0.8, 0.8, is_positive=False),))
     together = Tracker(model)
     together.step(frames[0], [one])
@@ -260,6 +308,7 @@ def tensor_bytes(tracker: Tracker) -> int:
     kept = 0
     for frame in tracker._kept._ring:
         embedding = frame.embedding
-        tensors = [embedding.feature, *embedding.high_resolution, *frame.found.values()]
+        masks = (*frame.found.values(), *frame.answered.values())
+        tensors = [embedding.feature, *embedding.high_resolution, *masks]
         kept += sum(t.nbytes for t in tensors)
     return banks + kept
