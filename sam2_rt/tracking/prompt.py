@@ -95,7 +95,7 @@ class Refused:
 
     track_id: int
     code: str
-    """`too_many_tracks` or `unknown_track`."""
+    """`too_many_tracks`, `bad_prompt` or `unknown_track`."""
     message: str
 
 
