@@ -40,6 +40,9 @@ def decode(counts: bytes | str, height: int, width: int) -> NDArray[np.bool_]:
     runs = _from_characters(_ascii(counts, height * width))
     if runs.min(initial=0) < 0:
         raise RleError("a run length is negative")
+    # Before the sum, which many long runs would take round past 64 bits and back to the right one.
+    if runs.max(initial=0) > height * width:
+        raise RleError(f"run lengths sum to more than {width} x {height} pixels")
     if int(runs.sum()) != height * width:
         raise RleError(f"run lengths sum to {int(runs.sum())}, not to {width} x {height} pixels")
     is_object = np.arange(runs.size) % 2 == 1

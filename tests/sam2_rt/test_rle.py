@@ -91,7 +91,7 @@ def test_empty_runs_between_others_decode_as_in_pycocotools():
         (b"T", "end within a number"),
         (b"4T", "end within a number"),
         (b"4", "sum to 4"),
-        (b"6", "sum to 6"),
+        (b"6", "sum to more than 1 x 5"),
         (b"6O", "negative"),
         (b"PPPPPPP0", "more than 7"),
         (b"oooooo?", "sum to"),
@@ -101,6 +101,20 @@ def test_empty_runs_between_others_decode_as_in_pycocotools():
 def test_malformed_counts_are_refused(counts: bytes | str, reason: str):
     with pytest.raises(RleError, match=reason):
         decode(counts, 5, 1)
+
+
+def test_runs_whose_sum_wraps_round_to_the_right_one_are_refused():
+    side, ramp = 256, 2**15  # in 7 characters a number, two ramps of runs get beyond 64 bits
+    slope, rest = divmod(2**64 + side * side, ramp * (ramp + 1))
+    assert (rest + slope * ramp * (ramp + 1)) % 2**64 == side * side
+    counts = seven_characters(rest) + seven_characters(slope) * (2 * ramp)
+    with pytest.raises(RleError, match="sum to more than 256 x 256"):
+        decode(counts, side, side)
+
+
+def seven_characters(number: int) -> bytes:
+    """A number below 2**34, low bits first, with 0x20 on each but the last."""
+    return bytes(48 + (number >> 5 * k & 31 | (32 if k < 6 else 0)) for k in range(7))
 
 
 def test_random_bytes_either_decode_or_are_refused():
