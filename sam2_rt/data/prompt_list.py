@@ -1,7 +1,6 @@
 """A clip's prompts in a JSON file: what a user says of which track on which frame, in pixels."""
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,8 @@ def read_prompts(path: Path, size: tuple[int, int]) -> PromptList:
     """
     try:
         entries = json.loads(path.read_text())
+    except RecursionError as error:
+        raise PromptListError(f"{path} is nested too deep") from error
     except (OSError, ValueError) as error:
         raise PromptListError(f"{path} is no JSON file: {error}") from error
     if not isinstance(entries, list) or not entries:
@@ -57,7 +58,8 @@ def read_prompts(path: Path, size: tuple[int, int]) -> PromptList:
     for number, entry in enumerate(entries):
         try:
             frame, prompts = _read_entry(entry, size, path.parent)
-        except (PromptError, ClipError, PromptListError) as error:
+        # RecursionError: what was just shallow enough to read may be too deep to print.
+        except (PromptError, ClipError, PromptListError, RecursionError) as error:
             raise PromptListError(
                 f"{path}, entry {number} of 0..{len(entries) - 1}: {error}"
             ) from error
@@ -124,7 +126,7 @@ def _fractions(values: Iterable[Any], size: tuple[int, int], what: str) -> list[
     for position, value in enumerate(values):
         side = size[position % 2]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or not 0 <= value <= side:
+        if not is_number or not 0 <= value <= side:  # NaN is not either
             raise PromptListError(f"{what} is not within the frame of {size[0]} x {size[1]} pixels")
         fractions.append(value / side)
     return fractions

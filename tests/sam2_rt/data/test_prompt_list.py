@@ -87,6 +87,8 @@ POINT = {"points": [[1, 1, 1]]}
         ({"frame": 0, "track_id": 1, "points": [[1, 1, 2]]}, "point [1, 1, 2] is not"),
         ({"frame": 0, "track_id": 1, "points": [[1, 1, []]]}, "point [1, 1, []] is not"),
         ({"frame": 0, "track_id": 1, "points": [[201, 1, 1]]}, "within the frame of 200 x 100"),
+        ({"frame": 0, "track_id": 1, "points": [[10**400, 1, 1]]}, "within the frame"),
+        ({"frame": 0, "track_id": 1, "box": [0, 0, -(10**400), 9]}, "within the frame"),
         ({"frame": 0, "track_id": 1, "points": [["1", 1, 1]]}, "within the frame of 200 x 100"),
         ({"frame": 0, "track_id": 1, "points": [[float("nan"), 1, 1]]}, "within the frame"),
         ({"frame": 0, "track_id": 1, "box": [1, 2, 3]}, "box [1, 2, 3] is not [x0, y0, x1, y1]"),
@@ -109,6 +111,11 @@ def test_a_wrong_entry_is_named(tmp_path: Path, entry: object, reason: str):
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, content: str):
     (tmp_path / "prompts.json").write_text(content)
     assert "prompts.json" in refusal(tmp_path / "prompts.json")
+
+
+def test_lists_within_lists_without_end_are_refused(tmp_path: Path):
+    (tmp_path / "prompts.json").write_text("[" * 100_000)
+    assert "nested too deep" in refusal(tmp_path / "prompts.json")
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
