@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Final
 
 import torch
@@ -129,9 +128,10 @@ def from_transformers(weights: Mapping[str, Tensor], names: Iterable[str]) -> We
     official = {_peer_name(name): name for name in names if name not in {_POSITION, *_POINTS}}
     official |= dict.fromkeys(_PEER_POSITIONS, _POSITION)
     renamed = {official.get(name, name): tensor for name, tensor in weights.items()}
-    stacked = renamed.pop(_PEER_POINTS, None)
-    if stacked is not None:
-        renamed |= dict(zip(_POINTS, stacked.split(1), strict=False))
+    stacked = renamed.get(_PEER_POINTS)
+    if stacked is not None and stacked.ndim == 2 and len(stacked) == len(_POINTS):
+        del renamed[_PEER_POINTS]
+        renamed |= dict(zip(_POINTS, stacked.split(1), strict=True))
     return renamed
 
 
@@ -146,19 +146,40 @@ def _read(path: Path) -> Weights:
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    # Each is a way in which a file can be cut off, garbled, or hold more than plain tensors.
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        is_plain = path.suffix == ".safetensors"
+        content = {"model": load_file(path)} if is_plain else _unpickle(path)
+    except (SafetensorError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{path} cannot be read: {reason}") from error
     weights = content.get("model") if isinstance(content, dict) else None
     if not isinstance(weights, dict):
         raise CheckpointError(f'{path} holds no weights under "model", as official files do')
-    if not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-        raise CheckpointError(f'{path} holds something else than tensors under "model"')
+    if not all(isinstance(name, str) and _is_weight(value) for name, value in weights.items()):
+        raise CheckpointError(
+            f'{path} holds something else than named tensors of real numbers under "model"'
+        )
     return weights
+
+
+def _unpickle(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # junk drives the pickle machine into errors of any type
+        raise CheckpointError(
+            f"{path} cannot be read: it is cut off, garbled, or holds more than plain tensors"
+        ) from error
+
+
+def _is_weight(value: object) -> bool:
+    """Whether it is what a parameter can be copied from: plain memory of real numbers."""
+    return (
+        isinstance(value, Tensor)
+        and value.is_floating_point()
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+    )
 
 
 def _misfits(
