@@ -1,17 +1,27 @@
 """A jitter buffer that lets a frame go with its last packet, and a backlog all at once.
 
 aiortc 1.16 waits for the first packet of the next frame, and lets at most one frame go for each
-packet that comes: after one loss a stream of one-packet frames stays behind for ever.
+packet that comes: after one loss a stream of one-packet frames stays behind for ever. A packet
+that nobody sends again holds up 512 others, and frames wait for the decoder without a bound.
 """
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
-from aiortc import RTCRtpReceiver
+from aiortc import RTCRtpCodecParameters, RTCRtpReceiver
 from aiortc.codecs import is_rtx
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
+from aiortc.utils import uint16_add, uint16_gt
 
-_CAPACITY_PACKETS = 512  # aiortc's for video
+GAP_S: Final = 0.2
+"""For how long a missing packet is waited for: two round trips of 70 ms and 60 ms of jitter."""
+KEY_FRAME_INTERVAL_S: Final = 0.5
+"""Between two requests for a key frame, at least; each costs the sender a large frame."""
+MAX_WAITING_FRAMES: Final = 8
+"""Before the decoder; what comes then is dropped."""
+
+_CAPACITY_PACKETS: Final = 512  # aiortc's for video
 
 
 class PromptJitterBuffer(JitterBuffer):
@@ -19,6 +29,16 @@ class PromptJitterBuffer(JitterBuffer):
 
     def __init__(self) -> None:
         super().__init__(capacity=_CAPACITY_PACKETS, is_video=True)
+        self._newest = 0  # sequence number; read only when there is a packet
+        self._held_up: tuple[int, float] | None = None  # by which origin, since when in seconds
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        """aiortc's: (whether a key frame is needed, None). Frames are taken with next_frame()."""
+        origin = self._origin
+        needs_key_frame, frame = super().add(packet)
+        if origin is None or needs_key_frame or uint16_gt(packet.sequence_number, self._newest):
+            self._newest = packet.sequence_number
+        return needs_key_frame, frame
 
     def next_frame(self) -> JitterFrame | None:
         """The next complete frame; call again until None."""
@@ -29,11 +49,49 @@ class PromptJitterBuffer(JitterBuffer):
                 return JitterFrame(data, packets[0].timestamp)
         return None
 
+    def give_up(self, now_s: float) -> bool:
+        """Drops what a packet missing for GAP_S holds up, to the next frame's first packet.
+
+        Call when next_frame() has none. True when something was dropped: later frames refer to
+        it, so that a key frame is needed.
+        """
+        hole = self._hole()
+        if hole is None or self._origin is None:
+            self._held_up = None
+            return False
+        if self._held_up is None or self._held_up[0] != self._origin:
+            self._held_up = (self._origin, now_s)
+        if now_s - self._held_up[1] < GAP_S:
+            return False
+        for count in range(hole + 1, self._num_spanned()):
+            before, packet = self._at(count - 1), self._at(count)
+            if before is None or packet is None:
+                continue
+            if before.marker or before.timestamp != packet.timestamp:
+                self.remove(count)
+                self._held_up = None
+                return True
+        return False  # the frame that follows is not there yet
+
+    def _hole(self) -> int | None:
+        """Where the first missing packet is, counted from the origin; None: none was passed."""
+        spanned = range(self._num_spanned())
+        return next((count for count in spanned if self._at(count) is None), None)
+
+    def _num_spanned(self) -> int:
+        """Packets from the origin to the newest, there or missing."""
+        if self._origin is None or uint16_gt(self._origin, self._newest):
+            return 0
+        return min(uint16_add(self._newest, 1 - self._origin), self._capacity)
+
+    def _at(self, count: int) -> RtpPacket | None:
+        return self._packets[((self._origin or 0) + count) % self._capacity]
+
     def _complete(self) -> list[RtpPacket] | None:
         """The packets of the first frame, if none is missing; they leave the buffer."""
         packets: list[RtpPacket] = []
         for count in range(self._capacity):
-            packet = self._packets[((self._origin or 0) + count) % self._capacity]
+            packet = self._at(count)
             if packet is None:
                 return None
             if packets and packet.timestamp != packets[0].timestamp:
@@ -45,30 +103,68 @@ class PromptJitterBuffer(JitterBuffer):
                 return packets
         return None
 
-    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:  # noqa: ARG002 (aiortc's)
-        return self.next_frame()
+    def _remove_frame(self, sequence_number: int) -> None:
+        """Nothing: aiortc would put it before the decoder, whatever waits there."""
 
 
-def release_at_once(receiver: RTCRtpReceiver) -> None:
-    """Gives the receiver a PromptJitterBuffer. Call before it receives."""
-    names = _Private(receiver)
-    names.set("jitter_buffer", buffer := PromptJitterBuffer())
+def release_at_once(receiver: RTCRtpReceiver) -> "Intake":
+    """Gives the receiver a PromptJitterBuffer and bounds its queue. Call before it receives."""
+    intake = Intake(receiver)
     handle_one = receiver._handle_rtp_packet  # noqa: SLF001 (no public way)
 
     async def handle_all(packet: RtpPacket, arrival_time_ms: int) -> None:
         await handle_one(packet, arrival_time_ms)
-        codecs = names.get("codecs")
+        await intake.follow(packet, asyncio.get_running_loop().time())
+
+    receiver._handle_rtp_packet = handle_all  # type: ignore[method-assign] # noqa: SLF001
+    return intake
+
+
+class Intake:
+    """What lies between a receiver's packets and its decoder."""
+
+    def __init__(self, receiver: RTCRtpReceiver) -> None:
+        self.dropped = 0
+        """Frames that came while MAX_WAITING_FRAMES waited for the decoder."""
+        self.gaps = 0
+        """Losses that were not repaired in time."""
+        self.key_frame_requests = 0
+        """Sent for one of these two reasons."""
+        self._names = _Private(receiver)
+        self._names.set("jitter_buffer", buffer := PromptJitterBuffer())
+        self._buffer = buffer
+        self._send_pli = receiver._send_rtcp_pli  # noqa: SLF001 (no public way)
+        self._needs_key_frame = False
+        self._asked_at_s = float("-inf")
+
+    async def follow(self, packet: RtpPacket, now_s: float) -> None:
+        """Hands on what the packet completed, and asks for a key frame where one is needed."""
+        codecs = self._names.get("codecs")
         codec = codecs.get(packet.payload_type)
         if codec is not None and is_rtx(codec):
             codec = codecs.get(codec.parameters.get("apt"))
-        while codec is not None and names.get("decoder_thread") is not None:
-            frame = buffer.next_frame()
-            if frame is None:
-                break
-            frame.timestamp = names.get("timestamp_mapper").map(frame.timestamp)
-            names.get("decoder_queue").put((codec, frame))
+        if codec is None or self._names.get("decoder_thread") is None:
+            return
+        self._hand_on(codec)
+        if self._buffer.give_up(now_s):
+            self.gaps += 1
+            self._needs_key_frame = True
+            self._hand_on(codec)
+        if self._needs_key_frame and now_s - self._asked_at_s >= KEY_FRAME_INTERVAL_S:
+            self._needs_key_frame = False
+            self._asked_at_s = now_s
+            self.key_frame_requests += 1
+            await self._send_pli(self._names.get("rtx_ssrc").get(packet.ssrc, packet.ssrc))
 
-    receiver._handle_rtp_packet = handle_all  # type: ignore[method-assign] # noqa: SLF001
+    def _hand_on(self, codec: RTCRtpCodecParameters) -> None:
+        waiting = self._names.get("decoder_queue")
+        while (frame := self._buffer.next_frame()) is not None:
+            frame.timestamp = self._names.get("timestamp_mapper").map(frame.timestamp)
+            if waiting.qsize() < MAX_WAITING_FRAMES:
+                waiting.put((codec, frame))
+            else:
+                self.dropped += 1
+                self._needs_key_frame = True
 
 
 class _Private:

@@ -1,9 +1,23 @@
+import inspect
+import queue
+
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc.codecs import CODECS
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
+from fake_viewer import eventually
+from loopback import connected
+from served import serving
 
-from streamer.rtc.jitter_buffer import PromptJitterBuffer, release_at_once
+from streamer.rtc.jitter_buffer import (
+    GAP_S,
+    KEY_FRAME_INTERVAL_S,
+    MAX_WAITING_FRAMES,
+    Intake,
+    PromptJitterBuffer,
+    release_at_once,
+)
 
 
 def packet(number: int, timestamp: int, data: bytes = b"x", *, is_last: bool = True) -> RtpPacket:
@@ -13,8 +27,8 @@ def packet(number: int, timestamp: int, data: bytes = b"x", *, is_last: bool = T
 
 
 def drained(buffer: PromptJitterBuffer, arriving: RtpPacket) -> list[JitterFrame]:
-    _, first = buffer.add(arriving)
-    frames = [] if first is None else [first]
+    buffer.add(arriving)
+    frames = []
     while (frame := buffer.next_frame()) is not None:
         frames.append(frame)
     return frames
@@ -63,11 +77,142 @@ async def test_a_receiver_takes_the_buffer():
     receiver = connection.addTransceiver("video").receiver
     release_at_once(receiver)
     assert isinstance(receiver._RTCRtpReceiver__jitter_buffer, PromptJitterBuffer)
-    for name in ("codecs", "decoder_thread", "decoder_queue", "timestamp_mapper"):
+    for name in ("codecs", "decoder_thread", "decoder_queue", "timestamp_mapper", "rtx_ssrc"):
         assert hasattr(receiver, f"_RTCRtpReceiver__{name}"), name
+    assert isinstance(receiver._RTCRtpReceiver__decoder_queue, queue.Queue)
+    assert list(inspect.signature(receiver._send_rtcp_pli).parameters) == ["media_ssrc"]
+    assert inspect.iscoroutinefunction(receiver._send_rtcp_pli)
     await connection.close()
 
 
 async def test_a_private_name_that_went_away_is_noticed():
     with pytest.raises(AssertionError, match="jitter_buffer"):
         release_at_once(object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("first", [0, 65_533])
+def test_a_loss_that_is_not_repaired_is_given_up_in_time(first: int):
+    buffer = PromptJitterBuffer()
+    drained(buffer, packet(first, 0))
+    for row in range(2, 5):
+        assert drained(buffer, packet(first + row, 3000 * row)) == []
+    assert not buffer.give_up(0.0)
+    assert not buffer.give_up(0.9 * GAP_S)
+    assert buffer.give_up(GAP_S)
+    # Whether packet 2 begins a frame cannot be known without packet 1.
+    assert [f.timestamp for f in drained(buffer, packet(first + 5, 15_000))] == [
+        9000,
+        12_000,
+        15_000,
+    ]
+    assert drained(buffer, packet(first + 1, 3000)) == []
+    assert not buffer.give_up(20.0)
+
+
+def test_a_gap_is_given_up_only_where_a_frame_begins():
+    buffer = PromptJitterBuffer()
+    drained(buffer, packet(0, 0))
+    drained(buffer, packet(1, 3000, is_last=False))
+    drained(buffer, packet(3, 6000, is_last=False))
+    assert not buffer.give_up(0.0)
+    drained(buffer, packet(4, 6000))
+    assert not buffer.give_up(1.0)
+    assert drained(buffer, packet(5, 9000, b"whole")) == []
+    assert buffer.give_up(2.0)
+    assert buffer.next_frame().data == b"whole"
+
+
+def test_a_repair_in_time_starts_the_next_wait_afresh():
+    buffer = PromptJitterBuffer()
+    for number in (0, 2, 4, 5):
+        drained(buffer, packet(number, 3000 * number))
+    assert not buffer.give_up(0.0)
+    assert len(drained(buffer, packet(1, 3000))) == 2
+    assert not buffer.give_up(GAP_S)
+    assert len(drained(buffer, packet(3, 9000))) == 3
+
+
+def test_a_frame_that_is_still_arriving_is_no_gap():
+    buffer = PromptJitterBuffer()
+    drained(buffer, packet(0, 0))
+    drained(buffer, packet(1, 3000, is_last=False))
+    assert not buffer.give_up(0.0)
+    assert not buffer.give_up(100.0)
+    assert len(drained(buffer, packet(2, 3000))) == 1
+
+
+class Undecoded:
+    """A receiver whose decoder takes nothing, and the key frames that it asks for."""
+
+    def __init__(self) -> None:
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.receiver = self.connection.addTransceiver("video").receiver
+        self.asked: list[int] = []
+        self.receiver._send_rtcp_pli = self._note
+        self.intake: Intake = release_at_once(self.receiver)
+        vp8 = CODECS["video"][0]
+        self.receiver._RTCRtpReceiver__codecs[vp8.payloadType] = vp8
+        self.receiver._RTCRtpReceiver__decoder_thread = object()
+        self.waiting = self.receiver._RTCRtpReceiver__decoder_queue
+        self.payload_type = vp8.payloadType
+
+    async def _note(self, media_ssrc: int) -> None:
+        self.asked.append(media_ssrc)
+
+    async def take(self, number: int, now_s: float) -> None:
+        arriving = packet(number, 3000 * number)
+        arriving.payload_type, arriving.ssrc = self.payload_type, 77
+        self.receiver._RTCRtpReceiver__jitter_buffer.add(arriving)
+        await self.intake.follow(arriving, now_s)
+
+
+async def test_a_slow_decoder_has_few_frames_waiting_and_then_a_key_frame():
+    slow = Undecoded()
+    for number in range(MAX_WAITING_FRAMES):
+        await slow.take(number, 0.0)
+    assert (slow.intake.dropped, slow.asked) == (0, [])
+    for number in range(MAX_WAITING_FRAMES, 100):
+        await slow.take(number, 0.0)
+    assert slow.waiting.qsize() == MAX_WAITING_FRAMES
+    assert slow.intake.dropped == 100 - MAX_WAITING_FRAMES
+    assert slow.asked == [77], "requests are rare"
+    slow.waiting.queue.clear()
+    await slow.take(100, KEY_FRAME_INTERVAL_S)
+    assert slow.waiting.qsize() == 1
+    assert slow.asked == [77, 77], "frames were dropped after the first request"
+    await slow.take(101, 9.0)
+    assert slow.intake.key_frame_requests == 2
+    slow.receiver._RTCRtpReceiver__decoder_thread = None
+    await slow.connection.close()
+
+
+async def test_video_goes_on_after_a_packet_that_is_never_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    handle = RTCRtpReceiver._handle_rtp_packet
+    pli = RTCRtpReceiver._send_rtcp_pli
+    seen: list[int] = []
+    asked: list[int] = []
+
+    async def lose_one(self: RTCRtpReceiver, arriving: RtpPacket, arrival_time_ms: int) -> None:
+        if isinstance(self._RTCRtpReceiver__jitter_buffer, PromptJitterBuffer):
+            seen.append(arriving.sequence_number)
+            if len(seen) == 30:
+                return
+        await handle(self, arriving, arrival_time_ms)
+
+    async def send_none(_self: RTCRtpSender, _sequence_number: int) -> None: ...
+
+    async def note(self: RTCRtpReceiver, media_ssrc: int) -> None:
+        if isinstance(self._RTCRtpReceiver__jitter_buffer, PromptJitterBuffer):
+            asked.append(media_ssrc)
+        await pli(self, media_ssrc)
+
+    monkeypatch.setattr(RTCRtpReceiver, "_handle_rtp_packet", lose_one)
+    monkeypatch.setattr(RTCRtpReceiver, "_send_rtcp_pli", note)
+    monkeypatch.setattr(RTCRtpSender, "_retransmit", send_none)
+    async with serving() as served, connected(served.url) as other:
+        await eventually(lambda: len(seen) > 40)
+        count = len(other.masks)
+        await eventually(lambda: len(other.masks) > count + 10)
+        assert other.sender._ssrc in asked
