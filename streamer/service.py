@@ -49,6 +49,8 @@ class Service:
         self.metrics = Metrics()
         self.metrics.places.set(settings.max_sessions)
         self.is_stopping = False
+        self._stop_by_s = 0.0
+        """When to give the engine up, by time.monotonic(), once is_stopping."""
         self._admission = Admission(settings.max_sessions, settings.retry_after_s)
         self._load = load
         self._sessions: dict[str, Session] = {}
@@ -74,9 +76,11 @@ class Service:
     ) -> None:
         self.begin_stop()
         self._watch.cancel()
-        await self._until_exit.__aexit__(kind, error, trace)
-        if not await self.worker.stop(self.settings.stop_timeout_s):
-            log.warning("the worker is busy for more than %s s", self.settings.stop_timeout_s)
+        try:  # before the sessions, which wait for it
+            if not await self.worker.stop(max(0.0, self._stop_by_s - time.monotonic())):
+                log.warning("the engine was still busy after %s s", self.settings.stop_timeout_s)
+        finally:
+            await self._until_exit.__aexit__(kind, error, trace)
 
     @property
     def is_ready(self) -> bool:
@@ -90,6 +94,8 @@ class Service:
 
     def begin_stop(self) -> None:
         """Takes nobody any more and ends all sessions; they take a moment."""
+        if not self.is_stopping:
+            self._stop_by_s = time.monotonic() + self.settings.stop_timeout_s
         self.is_stopping = True
         for session in self._sessions.values():
             session.end(Outcome.STOPPED)

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -17,7 +18,7 @@ from streamer.protocol import ProtocolError
 from streamer.slot import Slot
 from streamer.tally import Tally
 from streamer.viewer import Arrival, Outcome, Viewer, ViewerLeft
-from streamer.worker import Worker
+from streamer.worker import Worker, WorkerDied
 
 Parts = TypeVarTuple("Parts")
 R = TypeVar("R")
@@ -75,21 +76,44 @@ class Session:
 
     async def run(self) -> Outcome:
         """Until the viewer has gone. Never raises but for cancellation: this is the boundary."""
+        outcome = Outcome.FAULT
         try:
-            outcome = await self._stay()
-        except Exception:
-            outcome = Outcome.FAULT
-            log.exception("session %s ended by a fault", self.session_id)
-            self._metrics.session_errors.inc()
-            error = ProtocolError("internal", "the service failed; connect again")
-            self._conversation.refuse(error)
+            with self._boundary():
+                outcome = await self._stay()
+            with self._boundary():
+                self._take_leave(outcome)
         finally:
-            self._tally.close()
-            await self._viewer.close()
+            with self._boundary():
+                self._tally.close()
+            with self._boundary():
+                await self._viewer.close()
         log.info("session %s ended: %s", self.session_id, outcome)
         return outcome
 
+    @contextmanager
+    def _boundary(self) -> Iterator[None]:
+        """A fault within is logged and counted, and goes no further."""
+        try:
+            yield
+        except Exception:
+            log.exception("a fault in session %s", self.session_id)
+            self._metrics.session_errors.inc()
+
+    def _take_leave(self, outcome: Outcome) -> None:
+        if outcome is Outcome.FAULT:
+            error = ProtocolError("internal", "the service failed; connect again")
+            self._conversation.refuse(error)
+
     async def _stay(self) -> Outcome:
+        try:
+            await self._work()
+        except* WorkerDied:
+            if not self._ended.done():
+                raise
+            # The worker stops with the service and does not wait for the sessions.
+        return self._ended.result()
+
+    async def _work(self) -> None:
         stream_id = await self._worker.open()
         try:
             async with asyncio.TaskGroup() as group:
@@ -102,12 +126,11 @@ class Session:
                     self._watch(),
                 )
                 tasks = [group.create_task(part) for part in work]
-                outcome = await self._ended
+                await asyncio.wait((self._ended,))  # a fault cancels this wait, not the outcome
                 for task in tasks:
                     task.cancel()
         finally:
             await self._worker.close(stream_id)
-        return outcome
 
     async def _receive(self) -> None:
         """Always awaits the next frame, so that nothing piles up behind it."""

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVarTuple
 
 from sam2_rt.engine import StepRequest, StepResult
+
+Parts = TypeVarTuple("Parts")
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +112,9 @@ class Worker:
         return stream_id
 
     async def close(self, stream_id: int) -> None:
-        """Forgets a stream, after the steps it still waits for."""
-        await self._submit(lambda engine: engine.close(stream_id))
+        """Forgets a stream, after the steps it still waits for; nothing once the thread ends."""
+        with contextlib.suppress(WorkerDied):  # the engine has gone, and its streams with it
+            await self._submit(lambda engine: engine.close(stream_id))
 
     async def step(self, request: StepRequest) -> StepResult:
         """One frame of one stream. Raises WorkerDied, or what the engine raised for this request.
@@ -123,13 +126,18 @@ class Worker:
         return result
 
     async def stop(self, timeout_s: float) -> bool:
-        """Ends the thread after the batch it is at; False when that took longer than timeout_s."""
+        """Ends the thread after the batch it is at; False when that took longer than timeout_s.
+
+        Then whoever still waits gets WorkerDied, and the thread is left to itself.
+        """
         if self.state is not WorkerState.DEAD:
             self.state = WorkerState.STOPPED
         with contextlib.suppress(queue.Full):  # then it waits for no job and will see the state
             self._jobs.put_nowait(None)
         await asyncio.to_thread(self._thread.join, timeout_s)
-        return not self._thread.is_alive()
+        if is_busy := self._thread.is_alive():
+            self._refuse_waiting()
+        return not is_busy
 
     async def _submit(self, call: StepRequest | Callable[[Steps], Any]) -> object:
         if self.state in (WorkerState.DEAD, WorkerState.STOPPED):
@@ -142,16 +150,16 @@ class Worker:
         """The thread."""
         try:
             engine = self._load()
-            self._loop.call_soon_threadsafe(self._become_ready, engine.info)
+            self._tell_loop(self._become_ready, engine.info)
             while self.state is not WorkerState.STOPPED:
                 self._batch = self._gather()
                 if self._batch:
                     self._serve(engine, self._batch)
                     self._batch = []
         except BaseException as fault:  # noqa: BLE001 (the end of the thread must reach the loop)
-            self._loop.call_soon_threadsafe(self._die, fault)
+            self._tell_loop(self._die, fault)
         else:
-            self._loop.call_soon_threadsafe(self._refuse_waiting)
+            self._tell_loop(self._refuse_waiting)
 
     def _gather(self) -> list[_Job]:
         """The next job, and with a step all steps that wait behind it; empty to wake up."""
@@ -182,7 +190,11 @@ class Worker:
                 answers = [batch[0].call(engine)]
         except Exception as error:  # noqa: BLE001 (goes to the sessions whose requests these were)
             answers = [error] * len(batch)
-        self._loop.call_soon_threadsafe(_resolve, batch, answers)
+        self._tell_loop(_resolve, batch, answers)
+
+    def _tell_loop(self, told: Callable[[*Parts], None], *parts: *Parts) -> None:
+        with contextlib.suppress(RuntimeError):  # closed: stop() did not wait, nobody is there
+            self._loop.call_soon_threadsafe(told, *parts)
 
     def _become_ready(self, info: EngineInfo) -> None:
         if self.state is WorkerState.LOADING:
@@ -198,12 +210,13 @@ class Worker:
         self._refuse_waiting()
 
     def _refuse_waiting(self) -> None:
-        """After the thread's end: whoever still waits is told."""
+        """When the thread has ended, or is given up: whoever still waits is told."""
         waiting = self._batch if self._held is None else [*self._batch, self._held]
         self._batch, self._held = [], None
-        while not self._jobs.empty():
-            job = self._jobs.get_nowait()
-            waiting += [] if job is None else [job]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                waiting += [] if job is None else [job]
         _resolve(waiting, [WorkerDied(f"the worker is {self.state}")] * len(waiting))
 
 

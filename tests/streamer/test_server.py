@@ -1,5 +1,6 @@
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -24,10 +25,10 @@ class Told:
 
 @asynccontextmanager
 async def running(
-    load: Callable[[], Steps] = FakeEngine,
+    load: Callable[[], Steps] = FakeEngine, **settings: float
 ) -> AsyncIterator[tuple[Server, "asyncio.Task[None]", Told]]:
     told = Told()
-    server = Server(Settings(port=0), load, told.urls.append, told.workers.append)
+    server = Server(Settings(port=0, **settings), load, told.urls.append, told.workers.append)
     task = asyncio.create_task(server.serve())
     await eventually(lambda: bool(told.workers))
     yield server, task, told
@@ -71,6 +72,28 @@ async def test_a_second_interrupt_does_not_wait():
         await eventually(lambda: server.should_exit and server.force_exit)
         del server._service._sessions["stuck"]
         await asyncio.wait_for(task, 10)
+
+
+async def test_a_stuck_step_does_not_hold_the_end_up():
+    may_step = threading.Event()
+
+    class StuckEngine(FakeEngine):
+        def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+            if any(request.prompts for request in requests):
+                may_step.wait(60)
+            return super().step(requests)
+
+    async with (
+        running(StuckEngine, stop_timeout_s=0.5) as (server, task, told),
+        connected(told.urls[0]) as viewer,
+    ):
+        viewer.click()
+        await eventually(lambda: any(job.call.prompts for job in server._service.worker._batch))
+        server.handle_exit(signal.SIGTERM, None)
+        await asyncio.wait_for(task, 10)
+        sample = server._service.metrics.registry.get_sample_value
+        assert sample("streamer_sessions_ended_total", {"outcome": "stopped"}) == 1
+        may_step.set()
 
 
 async def test_a_worker_that_dies_ends_the_server():

@@ -1,22 +1,16 @@
-import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pytest
 from fake_viewer import IN_ORIGIN, FakeViewer, eventually
+from session_stage import stage
 
 from fake_engine import FakeEngine
 from sam2_rt.engine import StepRequest, StepResult
 from streamer import mask_frame
-from streamer.config import Settings
-from streamer.metrics import Metrics
-from streamer.session import Session
 from streamer.viewer import Outcome
-from streamer.worker import Worker, WorkerState
+from streamer.worker import WorkerState
 
 CLICK = [[0.5, 0.5, 1]]
 
@@ -31,42 +25,6 @@ class HeldEngine(FakeEngine):
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
         self.turns.acquire(timeout=5)
         return super().step(requests)
-
-
-@dataclass
-class Stage:
-    """Everything around the sessions of a test."""
-
-    worker: Worker
-    painter: ThreadPoolExecutor
-    metrics: Metrics
-    engine: FakeEngine
-
-    def enter(self, viewer: FakeViewer, **settings: float) -> "asyncio.Task[Outcome]":
-        session = Session(
-            f"session-{id(viewer)}",
-            viewer,
-            self.worker,
-            self.painter,
-            self.metrics,
-            Settings(**settings),
-        )
-        self.session = session
-        return asyncio.create_task(session.run())
-
-    def count(self, name: str, **labels: str) -> float | None:
-        return self.metrics.registry.get_sample_value(f"streamer_{name}", labels)
-
-
-@asynccontextmanager
-async def stage(engine: FakeEngine | None = None) -> AsyncIterator[Stage]:
-    engine = engine or FakeEngine()
-    worker = Worker(lambda: engine, max_batch=4, max_waiting=32)
-    worker.start()
-    await worker.settled.wait()
-    with ThreadPoolExecutor(2) as painter:
-        yield Stage(worker, painter, Metrics(), engine)
-        await worker.stop(timeout_s=5)
 
 
 async def test_a_frame_comes_back_as_masks_and_as_a_picture():

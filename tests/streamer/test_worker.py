@@ -154,13 +154,24 @@ async def test_whoever_waits_when_the_worker_stops_is_told():
     assert isinstance(answers[1], WorkerDied)
 
 
-async def test_stop_says_when_the_thread_is_still_busy():
+async def test_a_stop_that_cannot_wait_tells_whoever_waits():
     engine = SlowEngine()
     worker = Worker(lambda: engine, 1, 16)
     worker.start()
     stepping = asyncio.create_task(worker.step(request(await worker.open())))
     await asyncio.sleep(0)
+    waiting = asyncio.create_task(worker.open())
+    closing = asyncio.create_task(worker.close(1))
+    await asyncio.sleep(0)
     assert not await worker.stop(timeout_s=0.01)
+    answers = await asyncio.gather(stepping, waiting, closing, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [WorkerDied, WorkerDied, type(None)]
     engine.may_step.set()
     assert await worker.stop(timeout_s=5)
-    await stepping
+
+
+async def test_a_stream_of_a_stopped_worker_needs_no_closing():
+    async with working(FakeEngine) as worker:
+        stream_id = await worker.open()
+        assert await worker.stop(timeout_s=5)
+        await worker.close(stream_id)
