@@ -14,6 +14,7 @@ const tracks = new Tracks($("tracks"));
 let client = null;
 let source = null;
 let ages = [];
+let lastSeen = new Map(); // track_id -> index of the last frame with the object that had it before
 let maxTracks = Infinity;
 
 /** idle -> connecting -> live -> idle; the stylesheet shows what belongs to each. */
@@ -66,6 +67,7 @@ function stop() {
   source?.stop();
   client = source = null;
   ages = [];
+  lastSeen = new Map();
   tracks.clear();
   picture.show(null);
   enter("idle");
@@ -77,7 +79,8 @@ function listen(fresh) {
   on("masks", showMasks);
   on("stats", showStats);
   on("track", ({ kind, track_id }) => {
-    if (kind === "dropped" || kind === "removed") tracks.drop(track_id);
+    // "removed" only answers this page, and its number may be another object's by now.
+    if (kind === "dropped") tracks.drop(track_id);
   });
   on("fault", (error) => notify(inWords(error)));
   on("close", (error) => {
@@ -99,9 +102,10 @@ function showTraining({ name, model, is_trained }) {
   $("banner").hidden = is_trained !== false; // null while the model loads
 }
 
-function showMasks({ objects, ageMs }) {
+function showMasks({ index, objects, ageMs }) {
   for (const { trackId, state } of objects) {
-    if (tracks.stateOf(trackId)) tracks.show(trackId, state);
+    const isStale = index <= (lastSeen.get(trackId) ?? -1); // masks may come late, out of order
+    if (tracks.stateOf(trackId) && !isStale) tracks.show(trackId, state);
   }
   ages.push(ageMs);
   if (ages.length > MAX_AGES) ages.shift();
@@ -147,13 +151,21 @@ function newObject() {
 
 async function removeObject(trackId) {
   const wasKnown = !["new", undefined].includes(tracks.stateOf(trackId));
-  tracks.drop(trackId);
+  const isTold = wasKnown && client?.isOpen;
+  if (isTold) tracks.dismiss(trackId);
+  else tracks.drop(trackId);
   if (tracks.size === 0) tracks.add();
-  if (!wasKnown || !client?.isOpen) return;
+  if (!isTold) return;
+  const asked = client;
   try {
-    await client.remove(trackId);
+    const { frame } = await asked.remove(trackId);
+    if (asked === client) lastSeen.set(trackId, frame.index);
   } catch (error) {
-    if (client) notify(inWords(error));
+    if (asked !== client) return;
+    if (error.code !== "unknown_track") tracks.show(trackId, "pending"); // it is still followed
+    notify(inWords(error));
+  } finally {
+    if (asked === client) tracks.release(trackId);
   }
 }
 

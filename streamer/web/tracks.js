@@ -25,6 +25,7 @@ const TITLES = {
 export class Tracks extends EventTarget {
   #list;
   #chips = new Map(); // track_id -> {item, word, state}
+  #leaving = new Set(); // track_ids that the service may still follow
   #selected = 0;
 
   /** @param {HTMLUListElement} list */
@@ -51,7 +52,7 @@ export class Tracks extends EventTarget {
   /** Adds a chip with the lowest free number, without a word to the service, and selects it. */
   add() {
     let trackId = 1;
-    while (this.#chips.has(trackId)) trackId++;
+    while (this.#chips.has(trackId) || this.#leaving.has(trackId)) trackId++;
     this.show(trackId, "new");
     this.select(trackId);
   }
@@ -88,8 +89,20 @@ export class Tracks extends EventTarget {
     if (next) this.select(next);
   }
 
+  /** Drops a chip and gives its number to no other until release(). @param {number} trackId */
+  dismiss(trackId) {
+    this.#leaving.add(trackId);
+    this.drop(trackId);
+  }
+
+  /** @param {number} trackId */
+  release(trackId) {
+    this.#leaving.delete(trackId);
+  }
+
   /** Forgets all. */
   clear() {
+    this.#leaving.clear();
     [...this.#chips.keys()].forEach((trackId) => this.drop(trackId));
   }
 

@@ -59,9 +59,10 @@ class FakeEngine:
         stream.pts_of = {**dict(list(stream.pts_of.items())[-7:]), request.frame.pts: stream.index}
         before = set(stream.centres)
         removals = tuple(self._remove(stream, track_id) for track_id in request.removals)
+        left = set(stream.centres)
         prompts = tuple(self._prompt(stream, prompt) for prompt in request.prompts)
-        gone, new = before - set(stream.centres), set(stream.centres) - before
-        changes = [(EventKind.REMOVED, t) for t in gone] + [(EventKind.ADDED, t) for t in new]
+        changes = [(EventKind.REMOVED, t) for t in sorted(before - left)]
+        changes += [(EventKind.ADDED, t) for t in sorted(set(stream.centres) - left)]
         return StepResult(
             index=stream.index,
             pts=request.frame.pts,

@@ -111,6 +111,47 @@ async def test_objects_are_added_chosen_and_removed(browser: Browser):
         await expect(chips.locator(".pick")).to_have_attribute("aria-pressed", "true")
 
 
+async def test_a_number_is_free_again_when_the_service_has_given_it_up(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start("#use-pattern")
+        chips = stage.page.locator("#tracks li")
+        await stage.click(0.2, 0.5)
+        await expect(chips).to_have_attribute("data-state", "visible")
+        names = await stage.page.evaluate(
+            """() => {
+                document.querySelector("#tracks .remove").click();
+                return [...document.querySelectorAll("#tracks .pick span")].map(
+                    ({ textContent }) => textContent);
+            }"""
+        )
+        assert names == ["Object 2"], "no answer can have come while a script runs"
+        await stage.click(0.8, 0.5)
+        await expect(chips).to_have_attribute("data-state", "visible")
+        (stream,) = stage.engine.streams.values()
+        await stage.until(lambda: set(stream.centres) == {2})
+        await stage.page.click("#new")
+        await expect(chips.locator(".pick span")).to_have_text(["Object 1", "Object 2"])
+        await stage.click(0.4, 0.5)
+        await expect(chips.first).to_have_attribute("data-state", "visible")
+
+
+async def test_what_the_service_says_late_of_a_removed_object_changes_nothing(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start("#use-pattern")
+        chips = stage.page.locator("#tracks li")
+        for place in (0.2, 0.5, 0.8):
+            await stage.click(place, 0.5)
+            await expect(chips).to_have_attribute("data-state", "visible")
+            count = len(stage.engine.prompts)
+            await stage.page.click("#tracks .remove")
+            await stage.click(place, 0.5)
+            await expect(chips).to_have_attribute("data-state", "visible")
+            (stream,) = stage.engine.streams.values()
+            (number,) = {prompt.track_id for prompt in stage.engine.prompts[count:]}
+            await stage.until(lambda: set(stream.centres) == {number})  # noqa: B023 (awaited here)
+            await expect(chips).to_contain_text(f"Object {number}")
+
+
 async def test_without_overlay_the_video_comes_back_as_it_is(browser: Browser):
     async with staged(browser) as stage:
         await stage.start()
