@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -220,5 +221,9 @@ def _show(wanted: Wanted, image_size: int, stages: dict[str, float], steps: Step
 
 def _commit() -> str:
     command = ("git", "rev-parse", "--short", "HEAD")
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 constant
+    here = Path(__file__).parent  # the commit of this code, not of where it is run
+    try:
+        answer = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)  # noqa: S603 constant
+    except OSError:  # no git on this machine
+        return "unknown"
     return answer.stdout.strip() or "unknown"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def build_peer(config: ModelConfig, state_dict: Mapping[str, Tensor]) -> "Sam2VideoModel":
     """A Sam2VideoModel of the config's sizes with the weights, by official name, in eval mode.
 
-    Raises RuntimeError, torch's own, when the weights do not fit.
+    Raises RuntimeError, torch's own, when the weights do not fit; ValueError as peer_config().
     """
     from transformers import Sam2VideoModel  # noqa: PLC0415 - a test dependency
 
@@ -30,10 +30,17 @@ def build_peer(config: ModelConfig, state_dict: Mapping[str, Tensor]) -> "Sam2Vi
 
 
 def peer_config(config: ModelConfig) -> "Sam2VideoConfig":
-    """The config in `transformers`' words, whose code fixes two dimensions: 256 and 64."""
+    """The config in `transformers`' words.
+
+    Raises ValueError for a model that it cannot hold: its code fixes two dimensions, 256 and 64.
+    """
+    if (config.dim, config.memory_dim) != (256, 64):
+        raise ValueError(
+            f"transformers has no such model: its dimensions are 256 and 64, "
+            f"not {config.dim} and {config.memory_dim}"
+        )
     from transformers import Sam2HieraDetConfig, Sam2VideoConfig, Sam2VisionConfig  # noqa: PLC0415
 
-    assert (config.dim, config.memory_dim) == (256, 64), f"{config.dim}, {config.memory_dim}"
     trunk, dim = config.trunk, config.dim
     side = [config.image_size, config.image_size]
     backbone = Sam2HieraDetConfig(

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,6 +63,27 @@ def test_without_a_peer_there_is_no_ratio():
 def test_bfloat16_is_measured_when_it_is_asked_for():
     row = json_line(run("--image-size", "64", "--frames", "1", "--dtype", "bfloat16"))
     assert row["dtype"] == "bfloat16"
+
+
+def test_the_commit_is_this_code_s_wherever_it_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    arguments = ("--image-size", "64", "--frames", "1")
+    here = json_line(run(*arguments))["commit"]
+    monkeypatch.chdir(tmp_path)
+    assert json_line(run(*arguments))["commit"] == here
+
+
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert json_line(run("--image-size", "64", "--frames", "1"))["commit"] == "unknown"
+
+
+def test_a_model_that_the_peer_cannot_hold_is_a_usage_error():
+    arguments = ("--model", "nano", "--image-size", "64", "--peer", "transformers")
+    result = CliRunner().invoke(app, ["bench", *arguments], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert "its dimensions are 256 and 64, not 128 and 64" in result.output
 
 
 @pytest.mark.parametrize("wrong", [["--model", "none"], ["--image-size", "100"], ["--peer", "x"]])
