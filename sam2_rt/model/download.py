@@ -6,17 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
-from huggingface_hub import (
-    get_hf_file_metadata,
-    hf_hub_download,
-    hf_hub_url,
-    try_to_load_from_cache,
-)
 from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.utils.tqdm import tqdm
+
+if TYPE_CHECKING:
+    from huggingface_hub.utils.tqdm import tqdm
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes of the whole file, None if unknown."""
@@ -52,11 +49,26 @@ class Source:
         return Path(caches) / "sam2-rt" / self.file
 
     def find(self) -> Path | None:
-        """The file on this machine, from either place; None if it was never downloaded."""
-        cached = try_to_load_from_cache(self.repository, self.file)
+        """The file on this machine, from either place; None if it was never downloaded.
+
+        Raises DownloadError for an HF_ENDPOINT that is no URL.
+        """
+        cached = _hub().try_to_load_from_cache(self.repository, self.file)
         if isinstance(cached, str):
             return Path(cached)
         return self.stored if self.stored.is_file() else None
+
+    def discard(self, path: Path) -> None:
+        """Deletes a broken file that find() gave. Raises DownloadError when it cannot."""
+        blob = path.resolve()
+        try:
+            if blob.parent.name == "blobs":  # where the hub's cache keeps what its names link to
+                blob.unlink()
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise DownloadError(
+                f"{path} is broken and cannot be deleted ({_one_line(error)}): delete it yourself"
+            ) from error
 
     def from_hub(self, progress: Progress) -> Path:
         """Downloads through huggingface_hub, into its cache. Raises DownloadError.
@@ -64,15 +76,15 @@ class Source:
         HF_ENDPOINT names another hub. The library goes on after a cut connection and checks the
         size; what an interrupted run left behind it drops.
         """
-        endpoint = os.environ.get("HF_ENDPOINT") or HUB_URL
+        hub, endpoint = _hub(), _endpoint()
         try:
             # Fails at once without a network, where the download would try for half a minute.
-            get_hf_file_metadata(hf_hub_url(self.repository, self.file, endpoint=endpoint))
-            path = hf_hub_download(
+            hub.get_hf_file_metadata(hub.hf_hub_url(self.repository, self.file, endpoint=endpoint))
+            path = hub.hf_hub_download(
                 self.repository, self.file, endpoint=endpoint, tqdm_class=_reporting(progress)
             )
         except _HUB_ERRORS as error:
-            raise DownloadError(f"{endpoint} ({_one_line(error)})") from error
+            raise _failure(endpoint, error) from error
         return Path(path)
 
     def from_official(self, progress: Progress, verify: Callable[[Path], None]) -> Path:
@@ -83,19 +95,19 @@ class Source:
         """
         base = os.environ.get("SAM2_RT_OFFICIAL_URL") or OFFICIAL_URL
         part = _PartFile(self.stored.with_name(f"{self.file}.part"))
-        part.path.parent.mkdir(parents=True, exist_ok=True)
-        reason = ""
-        for _ in range(_ATTEMPTS):
-            try:
-                part.go_on(f"{base}/{self.folder}/{self.file}", progress)
-                break
-            except httpx.TransportError as error:  # the network; another attempt may go on
-                reason = _one_line(error)
-            except (httpx.HTTPError, OSError) as error:  # the server's answer, or this disk
-                raise DownloadError(f"{base} ({_one_line(error)})") from error
-        else:
-            raise DownloadError(f"{base} ({reason})")
-        return part.accept(self.stored, verify)
+        try:
+            part.path.parent.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    part.go_on(f"{base}/{self.folder}/{self.file}", progress)
+                    break
+                except httpx.TransportError:  # the network; another attempt may go on
+                    if attempt == _ATTEMPTS:
+                        raise
+            return part.accept(self.stored, verify)
+        # The network, the server's answer, an address that is none, or this disk.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise _failure(base, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +177,44 @@ def _total(response: httpx.Response) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
+def _hub() -> ModuleType:
+    """huggingface_hub, which parses HF_ENDPOINT as it is imported. Raises DownloadError."""
+    try:
+        import huggingface_hub.file_download  # noqa: PLC0415 - may fail, see above
+    except ValueError as error:
+        raise DownloadError(f"HF_ENDPOINT is no URL ({_one_line(error)})") from error
+    return huggingface_hub
+
+
+def _endpoint() -> str:
+    """The hub's address. Raises DownloadError for an HF_ENDPOINT that is no URL."""
+    endpoint = os.environ.get("HF_ENDPOINT") or HUB_URL
+    try:
+        httpx.URL(endpoint)
+    except httpx.InvalidURL as error:
+        raise DownloadError(f"HF_ENDPOINT is no URL ({_one_line(error)})") from error
+    return endpoint
+
+
+def _failure(place: str, error: BaseException) -> DownloadError:
+    """Tells this machine's disk, whose errors have a number, from the network and the server."""
+    is_of_disk = (
+        isinstance(error, OSError)
+        and error.errno is not None
+        and not isinstance(error, ConnectionError | TimeoutError)
+    )
+    what = "could not store what came from" if is_of_disk else "could not reach"
+    return DownloadError(f"{what} {place} ({_one_line(error)})")
+
+
 def _one_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _reporting(progress: Progress) -> type[tqdm]:
+def _reporting(progress: Progress) -> "type[tqdm]":
     """A bar that draws nothing and reports; of the hub's two bars the one ahead counts."""
+    from huggingface_hub.utils.tqdm import tqdm  # noqa: PLC0415 - as _hub()
+
     ahead = 0
 
     class Bar(tqdm):

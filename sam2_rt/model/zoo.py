@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from sam2_rt.model.checkpoint import expected_shapes, read_checkpoint
+from sam2_rt.model.checkpoint import CheckpointError, expected_shapes, read_checkpoint
 from sam2_rt.model.config import (
     BASE_PLUS,
     LARGE,
@@ -77,7 +77,7 @@ def build(name: str, image_size: int | None = None) -> SAM2:
 
 def load(
     name: str,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     device: str = "cpu",
     dtype: torch.dtype | None = None,
     *,
@@ -89,7 +89,7 @@ def load(
     Raises UnknownModel, NotFetched, CheckpointError, or ValueError for the size.
     """
     entry = find(name)
-    path = checkpoint or cached(name)
+    path = Path(checkpoint) if checkpoint else cached(name)
     if path is None and entry.source is not None:
         raise NotFetched(
             f"{name} is not on this machine: run `sam2-rt models fetch {name}`, "
@@ -113,7 +113,7 @@ def cast(model: SAM2, dtype: torch.dtype | None) -> SAM2:
     return model
 
 
-def is_trained(name: str, checkpoint: Path | None = None) -> bool:
+def is_trained(name: str, checkpoint: Path | str | None = None) -> bool:
     """Whether load() of the same arguments gives weights that were learned."""
     return checkpoint is not None or find(name).source is not None or BUNDLED.is_file()
 
@@ -129,7 +129,8 @@ def cached(name: str) -> Path | None:
 def fetch(name: str, progress: Progress) -> Path:
     """Downloads the weights, unless they are here, and loads them once to see that they fit.
 
-    Raises UnknownModel; DownloadError when neither place can be reached, in one line that says
+    A file that is here and broken is deleted and downloaded once more.
+    Raises UnknownModel; DownloadError when neither place has it for us, in one line that says
     what to do; CheckpointError when what arrived is not the model.
     """
     entry = find(name)
@@ -139,15 +140,23 @@ def fetch(name: str, progress: Progress) -> Path:
     def verify(path: Path) -> None:
         read_checkpoint(path, entry.config, name)
 
+    here = entry.source.find()
+    if here is not None:
+        try:
+            verify(here)
+        except CheckpointError:
+            entry.source.discard(here)
+        else:
+            return here
     try:
-        path = entry.source.find() or entry.source.from_hub(progress)
+        path = entry.source.from_hub(progress)
     except DownloadError as at_hub:
         try:
             return entry.source.from_official(progress, verify)
         except DownloadError as at_official:
             raise DownloadError(
-                f"could not reach {at_hub} nor {at_official}; connect and run `sam2-rt models "
-                f"fetch {name}` again, or copy {entry.source.file} here and use --checkpoint"
+                f"{at_hub}; {at_official}; once that is mended run `sam2-rt models fetch {name}` "
+                f"again, or copy {entry.source.file} here and use --checkpoint"
             ) from at_official
     verify(path)
     return path

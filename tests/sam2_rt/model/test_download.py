@@ -112,7 +112,77 @@ def test_offline_one_line_says_who_was_asked_and_what_to_do(monkeypatch: pytest.
     message = str(caught.value)
     assert "\n" not in message
     assert "could not reach http://127.0.0.1:9 (" in message
-    assert "nor http://127.0.0.1:9/official (" in message
+    assert "could not reach http://127.0.0.1:9/official (" in message
     assert message.count("Connection refused") == 2
     assert f"`sam2-rt models fetch {NAME}` again" in message
     assert "--checkpoint" in message
+
+
+def test_junk_of_any_kind_is_refused_and_deleted(server, tmp_path: Path):
+    server.files[OFFICIAL_PATH] = b"\x80\x02h\x01."  # a pickle that torch fails on by KeyError
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        zoo.fetch(NAME, Reports())
+    assert list((tmp_path / "sam2-rt").iterdir()) == []
+
+
+def test_a_broken_file_in_the_hub_s_cache_is_fetched_once_more(server, official_file: bytes):
+    server.files[HUB_PATH] = official_file
+    path = zoo.fetch(NAME, Reports())
+    path.resolve().write_bytes(official_file[:-2000])
+    assert zoo.fetch(NAME, Reports()).read_bytes() == official_file
+
+
+def test_a_broken_file_of_ours_is_fetched_once_more(server, official_file: bytes):
+    server.files[OFFICIAL_PATH] = official_file
+    path = zoo.fetch(NAME, Reports())
+    path.write_bytes(b"junk")
+    assert zoo.fetch(NAME, Reports()).read_bytes() == official_file
+
+
+def test_what_a_cached_name_links_to_elsewhere_is_left_alone(
+    server, official_file: bytes, tmp_path: Path
+):
+    server.files[OFFICIAL_PATH] = official_file
+    (tmp_path / "mine.pt").write_bytes(b"junk")
+    (tmp_path / "sam2-rt").mkdir()
+    (tmp_path / "sam2-rt" / "sam2.1_hiera_tiny.pt").symlink_to(tmp_path / "mine.pt")
+    assert zoo.fetch(NAME, Reports()).read_bytes() == official_file
+    assert (tmp_path / "mine.pt").read_bytes() == b"junk"
+
+
+def test_a_broken_file_that_cannot_be_deleted_is_named(
+    server, official_file: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    server.files[OFFICIAL_PATH] = official_file
+    path = zoo.fetch(NAME, Reports())
+    path.write_bytes(b"junk")
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(DownloadError, match=f"{path} is broken and cannot be deleted"):
+        zoo.fetch(NAME, Reports())
+
+
+def test_a_cache_that_cannot_be_written_is_not_called_a_network_s_fault(
+    server, official_file: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    server.files |= {HUB_PATH: official_file, OFFICIAL_PATH: official_file}
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
+    with pytest.raises(DownloadError) as caught:
+        zoo.fetch(NAME, Reports())
+    message = str(caught.value)
+    assert "could not reach" not in message
+    assert message.count("could not store what came from") == 2
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "SAM2_RT_OFFICIAL_URL"])
+def test_an_address_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str):
+    monkeypatch.setenv(variable, "http://[")
+    with pytest.raises(DownloadError) as caught:
+        zoo.fetch(NAME, Reports())
+    assert "\n" not in str(caught.value)

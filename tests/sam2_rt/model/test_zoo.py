@@ -99,3 +99,8 @@ def test_a_checkpoint_loads_in_eval_mode_at_any_size_and_type(tmp_path: Path, of
 def test_a_model_that_was_not_fetched_says_how_to():
     with pytest.raises(zoo.NotFetched, match=f"run `sam2-rt models fetch {NAME}`"):
         zoo.load(NAME)
+
+
+def test_a_checkpoint_may_be_named_by_text(tmp_path: Path, official_file: bytes):
+    (tmp_path / "mine.pt").write_bytes(official_file)
+    assert not zoo.load(NAME, str(tmp_path / "mine.pt")).training
