@@ -4,6 +4,7 @@ Torch takes seconds to import, so commands import what they need when they run.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,11 +53,15 @@ def models(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from sam2_rt.model import zoo  # noqa: PLC0415 - imports torch
+    from sam2_rt.model.download import DownloadError  # noqa: PLC0415 - beside zoo
 
     columns = ("parameters", Column("source", overflow="fold"), "cached")
     table = Table(Column("name", no_wrap=True), *columns)
     for name, entry in zoo.MODELS.items():
-        path = zoo.cached(name)
+        try:
+            path = zoo.cached(name)
+        except DownloadError as error:
+            _fail(str(error))
         here = f"yes, {path.stat().st_size / 1e6:.0f} MB" if path else "no"
         if entry.source is None and path is None:
             here = "not trained yet"
@@ -104,10 +109,12 @@ def track(  # noqa: PLR0913, PLR0917 - the options of a command are its paramete
 
     if out.resolve() == source.resolve():
         _fail(f"{out} holds the frames to read: name another folder for the masks")
-    # ValueError is the parent of what clips, prompts, the zoo and checkpoints raise for bad input.
+    # ValueError is the parent of what clips, prompts, the zoo and checkpoints raise for bad input,
+    # OSError of what the disk and a bad HF_ENDPOINT do.
     try:
         clip = open_clip(source)
         prompt_list = read_prompts(prompts, clip.size)
+        _prepare(out, clip, prompt_list)
         config = EngineConfig(
             model=model,
             image_size=image_size,
@@ -116,15 +123,29 @@ def track(  # noqa: PLR0913, PLR0917 - the options of a command are its paramete
             tracker=TrackerConfig(max_tracks=len(prompt_list.track_ids)),
         )
         engine = Engine.load(config)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         _fail(str(error))
     if not engine.info.is_trained:
         _warn(f"{model} is untrained: its weights are random, and so are the masks")
-    out.mkdir(parents=True, exist_ok=True)
     problems = _run(clip, prompt_list, engine, out)
     if problems:
         _fail("; ".join(problems))
     Console().print(f"masks and summary.json are in {out}", soft_wrap=True, highlight=False)
+
+
+def _prepare(out: Path, clip: "Clip", prompts: "PromptList") -> None:
+    """Makes the folder for the masks, and refuses one where they would replace or join others."""
+    if out.resolve() in {folder.resolve() for folder in prompts.mask_folders}:
+        _fail(f"{out} holds masks of the prompts: name another folder for those to write")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _fail(f"{out} cannot be made a folder: {error.strerror}")
+    if not os.access(out, os.W_OK | os.X_OK):
+        _fail(f"{out} cannot be written to")
+    others = sorted(file.name for file in out.glob("*.png") if not clip.has(file.stem))
+    if others:
+        _fail(f"{out} holds other pictures ({others[0]}): name another folder for the masks")
 
 
 def _run(clip: "Clip", prompts: "PromptList", engine: "Engine", out: Path) -> list[str]:
@@ -142,6 +163,8 @@ def _run(clip: "Clip", prompts: "PromptList", engine: "Engine", out: Path) -> li
             encoder_calls = result.encoder_calls
     except ClipError as error:  # a frame that is broken: those before it are done
         problems.append(str(error))
+    if not problems and clip.num_frames is not None and len(rows) < clip.num_frames:
+        problems.append(f"the file promises {clip.num_frames} frames, {len(rows)} could be read")
     elapsed_s = time.perf_counter() - started
     summary = {
         "model": engine.info.model,

@@ -50,6 +50,9 @@ class Clip(Protocol):
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, the same for each frame."""
 
+    def has(self, name: str) -> bool:
+        """Whether a frame is called so, as far as the source says."""
+
     def __iter__(self) -> Iterator[ClipFrame]:
         """Raises ClipError at a frame that is broken or of another size."""
 
@@ -79,6 +82,10 @@ class FolderClip:
         """The number of files."""
         return len(self.files)
 
+    def has(self, name: str) -> bool:
+        """Whether a file is called so."""
+        return any(file.stem == name for file in self.files)
+
     @classmethod
     def open(cls, folder: Path) -> "FolderClip":
         """Lists the files and measures the first."""
@@ -106,6 +113,12 @@ class VideoClip:
     fps: float
     num_frames: int | None
 
+    def has(self, name: str) -> bool:
+        """Whether the name is an index, below the number of frames where that is known."""
+        if not name.isdecimal() or name != _index_name(int(name)):
+            return False
+        return self.num_frames is None or int(name) < self.num_frames
+
     @classmethod
     def open(cls, file: Path) -> "VideoClip":
         """Reads the header and decodes one frame, so that a broken file fails here."""
@@ -128,7 +141,7 @@ class VideoClip:
         for index, rgb in enumerate(_decode(self.file)):
             height, width = rgb.shape[:2]
             _check_size(f"{self.file}, frame {index}", (width, height), self.size)
-            yield ClipFrame(index, f"{index:05d}", rgb)
+            yield ClipFrame(index, _index_name(index), rgb)
 
 
 def write_palette_png(path: Path, labels: NDArray[np.uint8]) -> None:
@@ -158,6 +171,10 @@ def read_mask_png(path: Path, track_id: int) -> NDArray[np.bool_]:
     if not mask.any():
         raise ClipError(f"{path} is zero everywhere: no object")
     return mask
+
+
+def _index_name(index: int) -> str:
+    return f"{index:05d}"
 
 
 def _by_number(name: str) -> list[str | int]:

@@ -28,6 +28,8 @@ class PromptList:
 
     by_frame: dict[int, tuple[Prompt, ...]]
     """Of each frame that has any, by its index, in the order of the file."""
+    mask_folders: frozenset[Path]
+    """Where the masks were read from."""
 
     @property
     def track_ids(self) -> set[int]:
@@ -64,7 +66,8 @@ def read_prompts(path: Path, size: tuple[int, int]) -> PromptList:
                 f"{path}, entry {number} of 0..{len(entries) - 1}: {error}"
             ) from error
         by_frame[frame] = (*by_frame.get(frame, ()), *prompts)
-    return PromptList(by_frame)
+    masks = (entry["mask"] for entry in entries if entry.get("mask") is not None)
+    return PromptList(by_frame, frozenset((path.parent / mask).parent for mask in masks))
 
 
 def _read_entry(entry: Any, size: tuple[int, int], folder: Path) -> tuple[int, list[Prompt]]:

@@ -5,8 +5,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -22,6 +24,7 @@ from sam2_rt.engine import (
     TrackMask,
     TrackState,
 )
+from sam2_rt.model import zoo
 
 SIZE = (64, 48)
 
@@ -192,6 +195,82 @@ def test_the_folder_of_the_frames_is_never_written_to(frames: Path, engines: lis
     assert sorted(frames.iterdir()) == before
 
 
+def test_the_folder_of_a_prompt_s_mask_is_never_written_to(frames: Path, engines: list[FakeEngine]):
+    out = frames.parent / "out"
+    out.mkdir()
+    Image.fromarray(np.full(SIZE[::-1], 3, np.uint8)).save(out / "img_7.png")
+    before = (out / "img_7.png").read_bytes()
+    result = track(frames, [CLICK, {"frame": 0, "track_id": 3, "mask": "out/img_7.png"}])
+    assert result.exit_code == 1
+    assert "holds masks of the prompts" in result.stderr
+    assert (out / "img_7.png").read_bytes() == before
+    assert engines == []
+
+
+def test_masks_never_join_other_pictures(frames: Path, engines: list[FakeEngine]):
+    assert track(frames, [CLICK]).exit_code == 0
+    assert track(frames, [CLICK]).exit_code == 0, "the same run again replaces its own masks"
+    (frames.parent / "out" / "img_11.png").touch()
+    result = track(frames, [CLICK])
+    assert result.exit_code == 1
+    assert "holds other pictures (img_11.png): name another folder" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert len(engines) == 2
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper"])
+def test_a_place_where_no_folder_can_be_is_refused_before_the_model_loads(
+    frames: Path, engines: list[FakeEngine], place: str
+):
+    (frames.parent / "file").touch()
+    prompts = frames.parent / "prompts.json"
+    prompts.write_text(json.dumps([CLICK]))
+    result = run("track", frames, "--prompts", prompts, "--out", frames.parent / place)
+    assert result.exit_code == 1
+    assert "cannot be made a folder" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert engines == []
+
+
+def test_a_folder_that_is_read_only_is_refused_before_the_model_loads(
+    frames: Path, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+):
+    # Root may write everywhere, and tests may run as root.
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    result = track(frames, [CLICK])
+    assert result.exit_code == 1
+    assert "cannot be written to" in result.stderr
+    assert engines == []
+
+
+def test_a_video_that_is_cut_off_ends_in_an_error_that_keeps_the_masks(
+    frames: Path, engines: list[FakeEngine]
+):
+    whole = frames.parent / "whole.mp4"
+    write_video(whole, 30)
+    cut = frames.parent / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    result = track(cut, [CLICK])
+    assert result.exit_code == 1
+    out = frames.parent / "out"
+    num_frames = json.loads((out / "summary.json").read_text())["num_frames"]
+    assert 0 < num_frames < 30
+    assert f"the file promises 30 frames, {num_frames} could be read" in result.stderr
+    assert len(list(out.glob("*.png"))) == num_frames
+    assert track(whole, [CLICK]).exit_code == 0
+
+
+def write_video(path: Path, num_frames: int) -> None:
+    """With its index in front, so that what is left of a cut one can be read."""
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        for picture in make_clip(0, num_frames, SIZE):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.rgb)))
+        container.mux(stream.encode(None))
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -215,6 +294,20 @@ def test_nano_tracks_a_clip_from_start_to_end(frames: Path):
     assert [len(frame["tracks"]) for frame in summary["frames"]] == [0, 1, 1, 1]
     if not summary["is_trained"]:
         assert "nano is untrained" in result.stderr
+
+
+def test_a_checkpoint_of_one_s_own_is_what_tracks(frames: Path):
+    weights = zoo.build("nano").state_dict()
+    head = "sam_mask_decoder.pred_obj_score_head.layers.2"
+    weights |= {f"{head}.weight": torch.zeros(1, 128), f"{head}.bias": torch.full((1,), 12.5)}
+    torch.save({"model": weights}, frames.parent / "own.pt")
+    own = ("--checkpoint", frames.parent / "own.pt")
+    result = track(frames, [CLICK], "--image-size", "64", "--device", "cpu", *own)
+    assert result.exit_code == 0, result.output
+    summary = json.loads((frames.parent / "out" / "summary.json").read_text())
+    assert summary["is_trained"]
+    scores = [track["object_score"] for frame in summary["frames"] for track in frame["tracks"]]
+    assert scores == [12.5] * 3
 
 
 def test_models_are_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -246,6 +339,22 @@ def test_fetching_without_a_network_is_one_line(tmp_path: Path, monkeypatch: pyt
     assert result.exit_code == 1
     assert [line for line in result.stderr.splitlines() if "could not reach" in line]
     assert "sam2-rt models fetch sam2.1-hiera-tiny` again" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["models"], ["models", "fetch", "sam2.1-hiera-tiny"]])
+def test_a_hub_whose_address_is_none_is_one_line(tmp_path: Path, command: list[str]):
+    code = "from sam2_rt.cli import app; app()"
+    environment = os.environ | {"HF_ENDPOINT": "http://[", "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "HF_ENDPOINT is no URL" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_importing_the_commands_does_not_import_torch():

@@ -59,6 +59,16 @@ def test_a_container_without_a_frame_count_says_none(tmp_path: Path):
     assert len(list(clip)) == len(GREYS)
 
 
+def test_a_clip_knows_the_names_of_its_frames(tmp_path: Path):
+    video = open_clip(write_video(tmp_path / "clip.mp4"))
+    endless = open_clip(write_video(tmp_path / "clip.mkv"))
+    folder = open_clip(write_frames(tmp_path / "clip", ("1.jpg", "a 3.png")))
+    names = ("00004", "00005", "4", "a 3", "1")
+    assert [video.has(name) for name in names] == [True, False, False, False, False]
+    assert [endless.has(name) for name in names] == [True, True, False, False, False]
+    assert [folder.has(name) for name in names] == [False, False, False, True, True]
+
+
 def test_a_folder_comes_in_the_order_of_its_numbers(tmp_path: Path):
     names = ("1.jpg", "2.PNG", "10.jpeg", "a 3.jpg", "a 20.png")
     clip = open_clip(write_frames(tmp_path / "clip", names))

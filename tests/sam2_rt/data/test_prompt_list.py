@@ -54,6 +54,15 @@ def test_a_mask_comes_before_the_points_of_its_entry(tmp_path: Path):
     assert (second.mask, len(second.points)) == (None, 1)
 
 
+def test_a_list_knows_where_its_masks_were_read(tmp_path: Path):
+    (tmp_path / "deeper").mkdir()
+    write_mask(tmp_path / "deeper", np.ones((100, 200)))
+    entry = {"frame": 0, "track_id": 1, "mask": "deeper/first.png"}
+    click = {"frame": 0, "track_id": 1, "points": [[0, 0, 1]]}
+    path = write(tmp_path, entry, click)
+    assert read_prompts(path, SIZE).mask_folders == {tmp_path / "deeper"}
+
+
 def test_prompts_of_a_frame_keep_their_order(tmp_path: Path):
     entries = [{"frame": 0, "track_id": t, "points": [[t, 0, 1]]} for t in (2, 1, 2)]
     prompts = read_prompts(write(tmp_path, *entries), SIZE)
