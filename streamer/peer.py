@@ -27,7 +27,7 @@ from streamer.rtc.offer import OfferError, check, offer_faults
 from streamer.rtc.sdp import without_mdns
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
 from streamer.slot import Slot
-from streamer.viewer import Arrival, Outcome, ViewerLeft
+from streamer.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ MAX_CONTROL_BUFFERED_BYTES: Final = 1 << 20
 """Above, the viewer does not read: nothing is dropped, so the session ends."""
 
 _CLOSE_TIMEOUT_S: Final = 5.0
+_MAX_PIXELS_ON_LOOP: Final = 1920 * 1088
+"""Of a frame whose copy does not keep the event loop from other viewers."""
 
 
 class ReturnedVideo(MediaStreamTrack):
@@ -100,8 +102,8 @@ class Peer:
         """The viewer takes video back."""
         return self._video is not None and self._video.currentDirection == "sendrecv"
 
-    async def receive(self) -> Arrival:
-        """The next frame. Raises ViewerLeft when the video has ended."""
+    async def receive(self, max_pixels: int) -> Arrival:
+        """The next frame. Raises FrameTooLarge, or ViewerLeft when the video has ended."""
         assert self._video is not None, "receive() comes after answer()"
         receiver = self._video.receiver
         try:
@@ -110,9 +112,12 @@ class Peer:
             raise ViewerLeft from error
         assert isinstance(picture, av.VideoFrame)
         at_s = time.monotonic()
-        if picture.format.name == FORMAT:
+        num_pixels = picture.width * picture.height
+        if num_pixels > max_pixels:
+            raise FrameTooLarge(picture.width, picture.height, max_pixels)
+        if picture.format.name == FORMAT and num_pixels <= _MAX_PIXELS_ON_LOOP:
             frame = to_frame(picture)
-        else:  # a conversion takes milliseconds
+        else:  # takes milliseconds
             frame = await asyncio.to_thread(to_frame, picture)
         return Arrival(frame, in_rtp(receiver, frame.pts), at_s)
 

@@ -47,8 +47,10 @@ ErrorCode = Literal[
     "too_many_tracks",
     "unknown_track",
     "too_large",
+    "ended",
     "internal",
 ]
+"""`too_large`: a message or the video's frames. `ended`, `internal`: the last word."""
 
 TrackChange = Literal["added", "occluded", "reacquired", "lost", "dropped", "removed"]
 
@@ -192,7 +194,7 @@ class EventMessage(Message):
 
 
 class ErrorMessage(Message):
-    """A message that was not carried out; the session goes on."""
+    """A message that was not carried out, or what else the viewer did wrong or has to know."""
 
     type: Literal["error"] = "error"
     seq: Seq | None = None
@@ -206,7 +208,9 @@ class Dropped(Message):
     slot: int
     """A newer frame came before the engine was free."""
     stale: int
-    """Not newer than the one before, or larger than the service takes."""
+    """Not newer than the one before."""
+    too_large: int
+    """More pixels than the service takes."""
     encode: int
     """Processed, but a newer picture was there before this one was drawn or encoded."""
     masks: int

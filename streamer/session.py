@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -14,10 +15,10 @@ from streamer import compose, mask_message
 from streamer.config import Settings
 from streamer.conversation import Conversation
 from streamer.metrics import Metrics
-from streamer.protocol import ProtocolError
+from streamer.protocol import ErrorMessage, ProtocolError
 from streamer.slot import Slot
 from streamer.tally import Tally
-from streamer.viewer import Arrival, Outcome, Viewer, ViewerLeft
+from streamer.viewer import Arrival, FrameTooLarge, Outcome, Viewer, ViewerLeft
 from streamer.worker import Worker, WorkerDied
 
 Parts = TypeVarTuple("Parts")
@@ -26,6 +27,7 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 _STATS_INTERVAL_S: Final = 1.0
+_MAX_TOLD_SIZES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +63,8 @@ class Session:
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))
         self._to_send = Slot[Stepped](on_drop=lambda: tally.drop("masks"))
         self._to_show = Slot[Stepped](on_drop=lambda: tally.drop("encode"))
+        self._told_sizes = deque[str](maxlen=_MAX_TOLD_SIZES)
+        """What was said of frames that are too large."""
         self._last_arrival: Arrival | None = None
         self._has_video = asyncio.Event()
         """Set by the first frame."""
@@ -100,6 +104,13 @@ class Session:
             self._metrics.session_errors.inc()
 
     def _take_leave(self, outcome: Outcome) -> None:
+        reasons = {
+            Outcome.IDLE: f"no frame for {self._settings.idle_timeout_s:g} s",
+            Outcome.NEVER_CONNECTED: f"no frame within {self._settings.connect_timeout_s:g} s",
+            Outcome.STOPPED: "the service stops",
+        }
+        if outcome in reasons:
+            self._conversation.say(ErrorMessage(code="ended", message=reasons[outcome]))
         if outcome is Outcome.FAULT:
             error = ProtocolError("internal", "the service failed; connect again")
             self._conversation.refuse(error)
@@ -136,14 +147,18 @@ class Session:
         """Always awaits the next frame, so that nothing piles up behind it."""
         while True:
             try:
-                arrival = await self._viewer.receive()
+                arrival = await self._viewer.receive(self._settings.max_frame_pixels)
+            except FrameTooLarge as error:
+                self._tally.receive()
+                self._tally.drop("too_large")
+                self._tell_once(str(error))
+                continue
             except ViewerLeft:
                 self.end(Outcome.LEFT)
                 return
             self._tally.receive()
             before, frame = self._last_arrival, arrival.frame
-            is_newer = before is None or frame.pts > before.frame.pts
-            if not is_newer or frame.width * frame.height > self._settings.max_frame_pixels:
+            if before is not None and frame.pts <= before.frame.pts:
                 self._tally.drop("stale")
                 continue
             if before is not None and frame.planes[0].shape != before.frame.planes[0].shape:
@@ -151,6 +166,11 @@ class Session:
             self._last_arrival = arrival
             self._has_video.set()
             self._arrivals.put(arrival)
+
+    def _tell_once(self, too_large: str) -> None:
+        if too_large not in self._told_sizes:
+            self._told_sizes.append(too_large)
+            self._conversation.say(ErrorMessage(code="too_large", message=too_large))
 
     async def _track(self, stream_id: int) -> None:
         """The frame loop: the newest frame, and what was said since the last, make one step."""

@@ -42,6 +42,13 @@ class ViewerLeft(Exception):
     """The viewer's video has ended."""
 
 
+class FrameTooLarge(Exception):
+    """A frame of more pixels than asked for; its planes were not copied."""
+
+    def __init__(self, width: int, height: int, max_pixels: int) -> None:
+        super().__init__(f"frames of {width} x {height}, at most {max_pixels} pixels")
+
+
 class Viewer(Protocol):
     """One viewer's connection."""
 
@@ -60,8 +67,8 @@ class Viewer(Protocol):
     def wants_pictures(self) -> bool:
         """The viewer takes video back."""
 
-    async def receive(self) -> Arrival:
-        """The next frame. Raises ViewerLeft when the video has ended."""
+    async def receive(self, max_pixels: int) -> Arrival:
+        """The next frame. Raises FrameTooLarge, or ViewerLeft when the video has ended."""
 
     def say(self, text: str) -> None:
         """Sends on the control channel; to nobody while it is not open."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sam2_rt.tracking.frame import Frame
-from streamer.viewer import Arrival, Outcome, ViewerLeft
+from streamer.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
 
 IN_ORIGIN, OUT_ORIGIN = 4_294_967_000, 500
 """RTP timestamps of pts 0; the first wraps soon."""
@@ -66,10 +66,12 @@ class FakeViewer:
         self._news.clear()
         await asyncio.wait_for(self._news.wait(), 5)
 
-    async def receive(self) -> Arrival:
+    async def receive(self, max_pixels: int) -> Arrival:
         frame = await self._frames.get()
         if frame is None:
             raise ViewerLeft
+        if frame.width * frame.height > max_pixels:
+            raise FrameTooLarge(frame.width, frame.height, max_pixels)
         return Arrival(frame, (IN_ORIGIN + frame.pts) % 2**32, time.monotonic())
 
     def say(self, text: str) -> None:

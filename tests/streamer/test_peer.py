@@ -1,18 +1,24 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection
+from av import VideoFrame
 from fake_viewer import eventually
 from loopback import Camera, OtherSide
 
+from sam2_rt.tracking.frame import Frame
+from streamer import picture as picture_module
 from streamer.config import IceServer
 from streamer.mask_frame import MaskFrame, encode
 from streamer.peer import MAX_MASKS_BUFFERED_BYTES, Peer
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.offer import OfferError
-from streamer.viewer import Outcome, ViewerLeft
+from streamer.viewer import FrameTooLarge, Outcome, ViewerLeft
+
+MAX_PIXELS = 1920 * 1080
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +42,12 @@ async def pair(camera: Camera | None = None) -> AsyncIterator[tuple[Peer, OtherS
 
 async def receive_all(peer: Peer) -> None:
     while True:
-        await peer.receive()
+        await peer.receive(MAX_PIXELS)
 
 
 async def test_frames_arrive_with_the_timestamp_that_was_sent():
     async with pair(Camera([(33, 65)])) as (peer, other):
-        first, second = await peer.receive(), await peer.receive()
+        first, second = await peer.receive(MAX_PIXELS), await peer.receive(MAX_PIXELS)
         assert [plane.shape for plane in first.frame.planes] == [(33, 65), (17, 33), (17, 33)]
         assert second.frame.pts - first.frame.pts == 3000
         assert (second.in_rtp - first.in_rtp) % 2**32 == 3000
@@ -49,11 +55,36 @@ async def test_frames_arrive_with_the_timestamp_that_was_sent():
         assert other.sender._RTCRtpSender__rtp_timestamp - first.in_rtp in range(0, 30_000, 3000)
 
 
+async def test_a_frame_that_is_too_large_is_not_copied(monkeypatch: pytest.MonkeyPatch):
+    async with pair(Camera([(48, 64)])) as (peer, _):
+        with monkeypatch.context() as patch:
+            patch.delattr("streamer.peer.to_frame")
+            with pytest.raises(FrameTooLarge, match="64 x 48, at most"):
+                await peer.receive(48 * 64 - 1)
+        assert (await peer.receive(48 * 64)).frame.width == 64
+
+
+async def test_a_big_frame_is_copied_off_the_loop(monkeypatch: pytest.MonkeyPatch):
+    threads = []
+
+    def to_frame(picture: VideoFrame) -> Frame:
+        threads.append(threading.get_ident())
+        return picture_module.to_frame(picture)
+
+    monkeypatch.setattr("streamer.peer.to_frame", to_frame)
+    async with pair(Camera([(48, 64)])) as (peer, _):
+        await peer.receive(MAX_PIXELS)
+        monkeypatch.setattr("streamer.peer._MAX_PIXELS_ON_LOOP", 48 * 64 - 1)
+        await peer.receive(MAX_PIXELS)
+    assert threads[0] == threading.get_ident()
+    assert threads[1] != threading.get_ident()
+
+
 async def test_a_returned_picture_has_the_out_rtp_that_was_told():
     async with pair() as (peer, other):
         told = []
         for _ in range(8):
-            arrival = await peer.receive()
+            arrival = await peer.receive(MAX_PIXELS)
             peer.show(arrival.frame)
             await asyncio.sleep(0.03)
             told.append(peer.out_rtp(arrival.frame.pts))
@@ -66,7 +97,7 @@ async def test_a_returned_picture_has_the_out_rtp_that_was_told():
 
 async def test_a_picture_that_nobody_took_is_replaced():
     async with pair() as (peer, _):
-        frame = (await peer.receive()).frame
+        frame = (await peer.receive(MAX_PIXELS)).frame
         assert [peer.show(frame), peer.show(frame)] == [True, False]
 
 
@@ -107,7 +138,7 @@ async def test_a_viewer_who_hangs_up_is_noticed():
     async with pair() as (peer, other):
         ends: list[Outcome] = []
         peer.on_end = ends.append
-        await peer.receive()
+        await peer.receive(MAX_PIXELS)
         await other.close()
         await eventually(lambda: ends == [Outcome.LEFT])
         with pytest.raises(ViewerLeft):

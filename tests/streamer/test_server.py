@@ -44,7 +44,7 @@ async def test_a_signal_ends_the_sessions_before_the_server():
         sample = service.metrics.registry.get_sample_value
         assert sample("streamer_sessions_ended_total", {"outcome": "stopped"}) == 1
         assert service.worker.fault is None
-        assert viewer.errors() == []
+        assert viewer.errors() == [("ended", None)]
 
 
 async def test_probes_are_answered_while_the_sessions_end():

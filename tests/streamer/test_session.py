@@ -15,6 +15,10 @@ from streamer.worker import WorkerState
 CLICK = [[0.5, 0.5, 1]]
 
 
+def told(viewer: FakeViewer) -> list[tuple[str, str]]:
+    return [(m["code"], m["message"]) for m in viewer.said if m["type"] == "error"]
+
+
 class HeldEngine(FakeEngine):
     """Steps one batch each time it is let."""
 
@@ -103,16 +107,31 @@ async def test_the_newest_frame_wins_and_the_drops_are_told():
         assert here.count("frames_processed_total") == 2
 
 
-async def test_a_frame_that_is_not_newer_or_too_large_goes_no_further():
+async def test_a_frame_that_is_not_newer_goes_no_further():
+    async with stage() as here:
+        viewer = FakeViewer()
+        running = here.enter(viewer)
+        for pts in (3000, 3000, 2000, 9000):
+            viewer.feed(pts)
+        await eventually(lambda: here.count("frames_received_total") == 4)
+        assert here.count("frames_dropped_total", reason="stale") == 2
+        here.session.end(Outcome.LEFT)
+        await running
+
+
+async def test_frames_that_are_too_large_are_counted_and_told_of_once_a_size():
     async with stage() as here:
         viewer = FakeViewer()
         running = here.enter(viewer, max_frame_pixels=1024)
-        viewer.feed(pts=3000)
-        viewer.feed(pts=3000)
-        viewer.feed(pts=6000, height=64, width=64)
-        viewer.feed(pts=9000)
-        await eventually(lambda: here.count("frames_received_total") == 4)
-        assert here.count("frames_dropped_total", reason="stale") == 2
+        for pts, side in enumerate((64, 64, 32, 128, 64)):
+            viewer.feed(pts, side, side)
+        await eventually(lambda: here.count("frames_received_total") == 5)
+        assert here.count("frames_dropped_total", reason="too_large") == 4
+        assert here.count("frames_dropped_total", reason="stale") is None
+        assert told(viewer) == [
+            ("too_large", "frames of 64 x 64, at most 1024 pixels"),
+            ("too_large", "frames of 128 x 128, at most 1024 pixels"),
+        ]
         here.session.end(Outcome.LEFT)
         await running
 
@@ -201,6 +220,7 @@ async def test_a_viewer_who_sends_no_video_is_let_go():
     async with stage() as here:
         viewer = FakeViewer()
         assert await here.enter(viewer, connect_timeout_s=0.05) is Outcome.NEVER_CONNECTED
+        assert told(viewer) == [("ended", "no frame within 0.05 s")]
         assert viewer.is_closed
 
 
@@ -210,6 +230,7 @@ async def test_a_viewer_whose_video_stops_is_let_go():
         running = here.enter(viewer, idle_timeout_s=0.05)
         viewer.feed(pts=1)
         assert await running is Outcome.IDLE
+        assert told(viewer) == [("ended", "no frame for 0.05 s")]
         assert not here.engine.streams
 
 
