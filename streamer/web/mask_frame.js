@@ -5,9 +5,13 @@
 
 const MAGIC = 0x4b534d53; // "SMSK", read as a little-endian word
 const VERSION = 1;
+const HEADER_BYTES = 32;
 const OBJECT_BYTES = 20;
 const NO_PROMPT = 0xffffffff;
-const MAX_GRID = 4096; // cells a side: a message may not ask for more memory than this squared
+const MAX_BYTES = 16384; // of one message
+const MAX_GRID = 320; // cells of a side
+const MAX_RUN_BYTES = 4; // 28 bits hold any run of a grid
+const [NO_MASK, ROW_XOR_RUNS] = [0, 1]; // codecs
 
 /** A track's state by its number on the wire. */
 export const STATES = Object.freeze(["visible", "occluded", "lost"]);
@@ -17,38 +21,17 @@ export class MaskFrameError extends Error {
   name = "MaskFrameError";
 }
 
-/** One track in one frame. */
-export class MaskObject {
-  #runs;
-  #mask = null;
-
-  constructor(view, at, runs) {
-    /** @type {number} 1..65535 */
-    this.trackId = view.getUint16(at, true);
-    /** @type {"visible" | "occluded" | "lost"} */
-    this.state = STATES[view.getUint8(at + 2)] ?? "lost";
-    /** @type {number} predicted by the model, 0..1 */
-    this.iou = view.getUint8(at + 4) / 255;
-    /** @type {number} that the object is in this frame, 0..1 */
-    this.presence = view.getUint8(at + 5) / 255;
-    /** @type {{x: number, y: number, width: number, height: number}} cells of the grid */
-    this.box = {
-      x: view.getUint16(at + 6, true),
-      y: view.getUint16(at + 8, true),
-      width: view.getUint16(at + 10, true),
-      height: view.getUint16(at + 12, true),
-    };
-    /** @type {number} cells of the grid that are set */
-    this.area = view.getUint32(at + 14, true);
-    this.#runs = runs;
-  }
-
-  /** @returns {Uint8Array} row by row, box.height x box.width, 1 on the object; decoded when first asked for */
-  get mask() {
-    this.#mask ??= decodeRuns(this.#runs, this.box.width, this.box.height);
-    return this.#mask;
-  }
-}
+/**
+ * One track in one frame.
+ * @typedef {Object} MaskObject
+ * @property {number} trackId 1..65535
+ * @property {"visible" | "occluded" | "lost"} state
+ * @property {number} iou predicted by the model, 0..1
+ * @property {number} presence that the object is in this frame, 0..1
+ * @property {{x: number, y: number, width: number, height: number}} box cells of the grid
+ * @property {number} area cells of the grid that are set
+ * @property {Uint8Array} mask row by row, box.height x box.width, 1 on the object; empty: none
+ */
 
 /**
  * @typedef {Object} MaskFrame
@@ -71,62 +54,98 @@ export class MaskObject {
  */
 export function decodeMaskFrame(buffer) {
   const view = new DataView(buffer);
-  if (view.byteLength < 32 || view.getUint32(0, true) !== MAGIC) {
-    throw new MaskFrameError(`${view.byteLength} bytes that do not begin with SMSK`);
+  const numBytes = view.byteLength;
+  if (numBytes < HEADER_BYTES || numBytes > MAX_BYTES || view.getUint32(0, true) !== MAGIC) {
+    throw new MaskFrameError(`${numBytes} bytes, ${HEADER_BYTES}..${MAX_BYTES} from SMSK on expected`);
   }
-  if (view.getUint8(4) !== VERSION) {
+  if (view.getUint8(4) !== VERSION || view.getUint8(7) < HEADER_BYTES) {
     throw new MaskFrameError(`version ${view.getUint8(4)}, this client reads ${VERSION}`);
   }
   const promptSeq = view.getUint32(20, true);
+  const [gridWidth, gridHeight] = [view.getUint16(24, true), view.getUint16(26, true)];
+  if (Math.min(gridWidth, gridHeight) < 1 || Math.max(gridWidth, gridHeight) > MAX_GRID) {
+    throw new MaskFrameError(`a grid of ${gridWidth} x ${gridHeight}, at most ${MAX_GRID}`);
+  }
   return {
     index: view.getUint32(8, true),
     inRtp: view.getUint32(12, true),
     outRtp: view.getUint32(16, true),
     promptSeq: promptSeq === NO_PROMPT ? null : promptSeq,
-    gridWidth: view.getUint16(24, true),
-    gridHeight: view.getUint16(26, true),
+    gridWidth,
+    gridHeight,
     ageMs: view.getUint16(28, true),
     droppedSinceLast: view.getUint16(30, true),
     isOverloaded: (view.getUint8(5) & 8) !== 0,
-    objects: readObjects(view, view.getUint8(7), view.getUint8(6)),
+    objects: readObjects(view, gridWidth, gridHeight),
   };
 }
 
-function readObjects(view, headerBytes, numObjects) {
+function readObjects(view, gridWidth, gridHeight) {
   const objects = [];
-  let at = headerBytes;
-  for (let i = 0; i < numObjects; i++) {
+  let at = view.getUint8(7);
+  for (let left = view.getUint8(6); left > 0; left--) {
     if (at + OBJECT_BYTES > view.byteLength) throw new MaskFrameError("cut off in a track's header");
     const start = at + OBJECT_BYTES;
     const end = start + view.getUint16(at + 18, true);
     if (end > view.byteLength) throw new MaskFrameError("cut off in a track's runs");
-    objects.push(new MaskObject(view, at, new Uint8Array(view.buffer, start, end - start)));
+    const runs = new Uint8Array(view.buffer, start, end - start);
+    objects.push(readObject(view, at, runs, gridWidth, gridHeight));
     at = end;
+  }
+  if (at !== view.byteLength) {
+    throw new MaskFrameError(`${view.byteLength} bytes, where the objects end at ${at}`);
   }
   return objects;
 }
 
+function readObject(view, at, runs, gridWidth, gridHeight) {
+  const state = STATES[view.getUint8(at + 2)];
+  const codec = view.getUint8(at + 3);
+  if (state === undefined || ![NO_MASK, ROW_XOR_RUNS].includes(codec)) {
+    throw new MaskFrameError(`state ${view.getUint8(at + 2)}, codec ${codec}`);
+  }
+  const [x, y, width, height] = [6, 8, 10, 12].map((offset) => view.getUint16(at + offset, true));
+  const area = view.getUint32(at + 14, true);
+  let mask = new Uint8Array(0);
+  if (codec === ROW_XOR_RUNS) {
+    if (width < 1 || height < 1 || x + width > gridWidth || y + height > gridHeight) {
+      const box = `${width} x ${height} at ${x}, ${y}`;
+      throw new MaskFrameError(`a box of ${box} on a grid of ${gridWidth} x ${gridHeight}`);
+    }
+    mask = decodeRuns(runs, width, height);
+  }
+  const numSet = mask.reduce((sum, cell) => sum + cell, 0);
+  if (numSet !== area) throw new MaskFrameError(`area ${area}, where the mask has ${numSet} cells`);
+  return {
+    trackId: view.getUint16(at, true),
+    state,
+    iou: view.getUint8(at + 4) / 255,
+    presence: view.getUint8(at + 5) / 255,
+    box: { x, y, width, height },
+    area,
+    mask,
+  };
+}
+
 /** Varint run lengths of 0s and 1s in turn, each row the difference from the row above -> cells. */
 function decodeRuns(runs, width, height) {
-  if (width > MAX_GRID || height > MAX_GRID) {
-    throw new MaskFrameError(`a box of ${width} x ${height}, at most ${MAX_GRID}`);
-  }
   const cells = new Uint8Array(width * height);
   let cell = 0;
   let value = 0;
   for (let at = 0; at < runs.length; value ^= 1) {
     let run = 0;
-    let shift = 0;
-    let byte;
-    do {
+    let byte = 0x80;
+    for (let count = 0; byte & 0x80; count++) {
+      if (at === runs.length) throw new MaskFrameError("run lengths end within a number");
+      if (count === MAX_RUN_BYTES) throw new MaskFrameError(`a number of over ${count} bytes`);
       byte = runs[at++];
-      run |= (byte & 0x7f) << shift;
-      shift += 7;
-    } while (byte & 0x80 && at < runs.length && shift < 28);
-    if (run < 0 || cell + run > cells.length) throw new MaskFrameError("runs beyond the box");
+      run |= (byte & 0x7f) << (7 * count);
+    }
+    if (cell + run > cells.length) throw new MaskFrameError("runs beyond the box");
     if (value) cells.fill(1, cell, cell + run);
     cell += run;
   }
+  if (cell !== cells.length) throw new MaskFrameError(`runs of ${cell} of ${cells.length} cells`);
   for (let i = width; i < cells.length; i++) cells[i] ^= cells[i - width];
   return cells;
 }

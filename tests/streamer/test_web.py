@@ -8,7 +8,14 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 from stage import CHROMIUM, HAS_LATENCY, PHONE, PIXEL, chromium, staged, write_camera
 
-from streamer.mask_frame import MaskFrame, ObjectMask, ObjectState, encode
+from streamer.mask_frame import (
+    MaskFrame,
+    MaskFrameError,
+    ObjectMask,
+    ObjectState,
+    decode,
+    encode,
+)
 from streamer.protocol import PALETTE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -287,6 +294,51 @@ async def test_the_page_reads_masks_as_the_service_writes_them(browser: Browser)
     )
     assert (cells == masks[0][rows, columns]).all()
     assert cells.sum() == masks[0].sum() == patched["area"]
+
+
+async def test_the_page_refuses_what_python_refuses(browser: Browser):
+    mask = np.ones((90, 160), bool)
+    mask[40:50, 30:60] = False
+    good = encode(
+        MaskFrame(7, 1, 5, 2, 0, 0, (ObjectMask(3, ObjectState.VISIBLE, 0.5, 1.0, mask),)), 90, 160
+    )
+    changes = {
+        "a short header": {7: 31},
+        "another version": {4: 2},
+        "no grid": {24: 0},
+        "a grid too wide": {25: 2},
+        "a state of its own": {34: 3},
+        "another codec": {35: 2},
+        "a box beside the grid": {38: 1},
+        "a box too large": {43: 4},
+        "no box": {42: 0},
+        "another area": {46: 1},
+        "runs too short": {53: good[53] ^ 1},
+        "an endless number": {len(good) - 1: 0x80},
+    }
+    bad = {name: bytearray(good) for name in changes}
+    for name, bytes_at in changes.items():
+        for at, value in bytes_at.items():
+            bad[name][at] = value
+    bad |= {"cut off": good[:-1], "more": good + b"x", "less than a header": good[:31]}
+    for name, message in bad.items():
+        with pytest.raises(MaskFrameError):
+            pytest.fail(f"{name} is read: {decode(bytes(message))}")
+    async with staged(browser) as stage:
+        read = await stage.page.evaluate(
+            """async (messages) => {
+                const { decodeMaskFrame } = await import("/web/mask_frame.js");
+                return messages.map((bytes) => {
+                    try { return decodeMaskFrame(new Uint8Array(bytes).buffer).index; }
+                    catch (error) { return error.name; }
+                });
+            }""",
+            [list(message) for message in (good, *bad.values())],
+        )
+    assert dict(zip(["good", *bad], read, strict=True)) == {
+        "good": 7,
+        **dict.fromkeys(bad, "MaskFrameError"),
+    }
 
 
 async def test_the_page_s_colours_are_the_service_s(browser: Browser):
