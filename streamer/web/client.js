@@ -7,35 +7,20 @@
  *     video.srcObject = client.returned;
  *     await client.prompt({ trackId: 1, points: [[0.5, 0.5, 1]] });
  *
- * An ES module and its neighbour mask_frame.js: no build step, no dependency. Coordinates are 0..1
- * of the sent frame; RTP timestamps are those of the frames as this client sent them.
+ * An ES module and its neighbours mask_frame.js and signalling.js: no build step, no dependency.
+ * Coordinates are 0..1 of the sent frame; RTP timestamps are those of the frames as this client
+ * sent them.
  */
 
-import { decodeMaskFrame } from "./mask_frame.js";
+import { MaskFrameError, decodeMaskFrame } from "./mask_frame.js";
+import { Sam2Error, isGathered, request } from "./signalling.js";
+
+export { Sam2Error };
 
 const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
-const GATHERING_MS = 2000; // candidates found later are left out: the offer is sent once
 const HELLO_MS = 15000; // from the answer until the service has said hello
 const GRACE_MS = 5000; // a connection that stays "disconnected" for longer is lost
 const PING_MS = 2000;
-
-/**
- * A fault with a code that programs can test: "unreachable", "full", "refused", "lost", "busy",
- * "closed", or one of the service's (bad_prompt, too_many_tracks, unknown_track, ...).
- */
-export class Sam2Error extends Error {
-  /**
-   * @param {string} code
-   * @param {string} message
-   * @param {{retryAfterS?: number}} [more] retryAfterS: with "full", when to try again
-   */
-  constructor(code, message, { retryAfterS } = {}) {
-    super(message);
-    this.name = "Sam2Error";
-    this.code = code;
-    this.retryAfterS = retryAfterS;
-  }
-}
 
 /**
  * @typedef {[x: number, y: number, label: 0 | 1]} Point  1 is on the object, 0 is not
@@ -64,6 +49,8 @@ export class Sam2Client extends EventTarget {
   /** @type {number | null} round trip of the last ping, milliseconds */
   roundTripMs = null;
 
+  #ended = null; // Sam2Error, why: nothing begins any more
+  #isUsed = false;
   #peer = null;
   #control = null;
   #location = null; // where a DELETE ends the session
@@ -74,7 +61,7 @@ export class Sam2Client extends EventTarget {
 
   /** @returns {boolean} whether prompts can be sent */
   get isOpen() {
-    return this.#control?.readyState === "open" && this.hello !== null;
+    return !this.#ended && this.#control?.readyState === "open" && this.hello !== null;
   }
 
   /**
@@ -82,16 +69,19 @@ export class Sam2Client extends EventTarget {
    * @param {MediaStream} stream with one video track
    * @param {{url?: string}} [options] url: the service, where it is not the page's own origin
    * @returns {Promise<Hello>}
-   * @throws {Sam2Error} unreachable, full, refused or lost
+   * @throws {Sam2Error} unreachable, full, refused, lost, or closed by close() meanwhile
    */
   async connect(stream, { url = "" } = {}) {
-    if (this.#peer) throw new Sam2Error("closed", "a Sam2Client connects once: make a new one");
+    if (this.#isUsed) throw new Sam2Error("closed", "a Sam2Client connects once: make a new one");
+    this.#isUsed = true;
     const base = new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
     try {
       const config = await (await request(new URL("config", base))).json();
+      this.#throwIfEnded();
       const peer = this.#open(stream, config.iceServers ?? []);
       await peer.setLocalDescription();
       await isGathered(peer);
+      this.#throwIfEnded();
       const { sdp, type } = peer.localDescription;
       const answer = await request(new URL("offer", base), {
         method: "POST",
@@ -99,14 +89,17 @@ export class Sam2Client extends EventTarget {
         body: JSON.stringify({ sdp, type }),
       });
       const description = await answer.json();
-      this.#location = new URL(description.location, base);
+      // The service does not know the path that a proxy serves it under.
+      this.#location = new URL(description.location.replace(/^\//, ""), base);
+      this.#throwIfEnded();
       const greeted = this.#greeting();
       greeted.catch(() => {}); // awaited below, unless the answer is bad
       await peer.setRemoteDescription({ sdp: description.sdp, type: "answer" });
       return await greeted;
     } catch (error) {
       this.#end(error);
-      throw error;
+      this.#leave(); // the location may have come after close()
+      throw this.#ended;
     }
   }
 
@@ -142,6 +135,10 @@ export class Sam2Client extends EventTarget {
 
   /** Ends the session here and at the service. */
   close = () => this.#end(null);
+
+  #throwIfEnded() {
+    if (this.#ended) throw this.#ended;
+  }
 
   #open(stream, iceServers) {
     const [camera] = stream.getVideoTracks();
@@ -211,7 +208,14 @@ export class Sam2Client extends EventTarget {
   }
 
   #see(buffer) {
-    const frame = decodeMaskFrame(buffer);
+    let frame;
+    try {
+      frame = decodeMaskFrame(buffer);
+    } catch (error) {
+      if (!(error instanceof MaskFrameError)) throw error;
+      this.#tell("fault", new Sam2Error("unreadable", error.message));
+      return;
+    }
     if (frame.outRtp !== 0) this.#offset = (frame.inRtp - frame.outRtp) >>> 0;
     this.#tell("masks", frame);
   }
@@ -222,9 +226,14 @@ export class Sam2Client extends EventTarget {
       return Promise.reject(new Sam2Error("busy", `${MAX_PENDING} requests wait for an answer`));
     }
     const seq = this.#seq++;
+    const text = JSON.stringify({ ...message, seq });
+    const [bytes, most] = [new Blob([text]).size, this.hello.limits.max_message_bytes];
+    if (bytes > most) {
+      return Promise.reject(new Sam2Error("too_large", `${bytes} bytes, at most ${most}`));
+    }
     return new Promise((resolve, reject) => {
       this.#pending.set(seq, { resolve, reject, sentAtMs: performance.now() });
-      this.#control.send(JSON.stringify({ ...message, seq }));
+      this.#control.send(text);
     });
   }
 
@@ -253,47 +262,26 @@ export class Sam2Client extends EventTarget {
   }
 
   #end(error) {
-    const peer = this.#peer;
-    if (!peer || peer.signalingState === "closed") return;
+    if (this.#ended) return;
+    this.#ended = error ?? closed();
     removeEventListener("pagehide", this.close);
     this.#timers.forEach(clearTimeout);
-    this.#control.onclose = null;
-    peer.onconnectionstatechange = null;
-    peer.close();
-    // keepalive lets the request outlive the page. A service that is gone has no session to end.
-    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
-    const fault = error ?? closed();
-    this.#pending.forEach(({ reject }) => reject(fault));
+    if (this.#peer) {
+      this.#control.onclose = null;
+      this.#peer.onconnectionstatechange = null;
+      this.#peer.close();
+    }
+    this.#leave();
+    this.#pending.forEach(({ reject }) => reject(this.#ended));
     this.#pending.clear();
     this.#tell("close", error);
+  }
+
+  #leave() {
+    // keepalive lets the request outlive the page. A service that is gone has no session to end.
+    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+    this.#location = null;
   }
 }
 
 const closed = () => new Sam2Error("closed", "the connection is closed");
-
-/** Fetches; a refusal carries the service's own words (RFC 9457). */
-async function request(url, options) {
-  let response;
-  try {
-    response = await fetch(url, options);
-  } catch {
-    throw new Sam2Error("unreachable", `the service at ${url.origin} does not answer`);
-  }
-  if (response.ok) return response;
-  const problem = await response.json().catch(() => ({})); // a proxy's error page is no JSON
-  const message = problem.detail ?? problem.title ?? `the service answered ${response.status}`;
-  if (response.status !== 503) throw new Sam2Error("refused", message);
-  const retryAfterS = Number(response.headers.get("retry-after")) || undefined;
-  throw new Sam2Error("full", message, { retryAfterS });
-}
-
-/** Resolves when all candidates are known, or after GATHERING_MS with those that are. */
-function isGathered(peer) {
-  if (peer.iceGatheringState === "complete") return Promise.resolve();
-  return new Promise((resolve) => {
-    setTimeout(resolve, GATHERING_MS);
-    peer.addEventListener("icegatheringstatechange", () => {
-      if (peer.iceGatheringState === "complete") resolve();
-    });
-  });
-}

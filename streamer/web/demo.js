@@ -38,6 +38,7 @@ function inWords(error) {
     lost: `Connection lost: ${error.message}. Start again to go on.`,
     busy: "The service is still busy with your earlier clicks. Wait a moment.",
     too_many_tracks: "That is as many objects as the service follows. Remove one first.",
+    unreadable: `A mask from the service could not be read: ${error.message}.`,
     unknown_track: "That object is gone. Choose another one or begin a new one.",
   };
   return words[error.code] ?? `The service refused: ${error.message}.`;

@@ -1,0 +1,49 @@
+/** The client's HTTP side, and what can go wrong. */
+
+const GATHERING_MS = 2000; // candidates found later are left out: the offer is sent once
+
+/**
+ * A fault with a code that programs can test: "unreachable", "full", "refused", "lost", "busy",
+ * "closed", "unreadable" (a mask frame), or one of the service's (bad_prompt, too_large,
+ * too_many_tracks, unknown_track, ...).
+ */
+export class Sam2Error extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{retryAfterS?: number}} [more] retryAfterS: with "full", when to try again
+   */
+  constructor(code, message, { retryAfterS } = {}) {
+    super(message);
+    this.name = "Sam2Error";
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/** Fetches; a refusal carries the service's own words (RFC 9457). */
+export async function request(url, options) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch {
+    throw new Sam2Error("unreachable", `the service at ${url.origin} does not answer`);
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({})); // a proxy's error page is no JSON
+  const message = problem.detail ?? problem.title ?? `the service answered ${response.status}`;
+  if (response.status !== 503) throw new Sam2Error("refused", message);
+  const retryAfterS = Number(response.headers.get("retry-after")) || undefined;
+  throw new Sam2Error("full", message, { retryAfterS });
+}
+
+/** Resolves when all candidates are known, or after GATHERING_MS with those that are. */
+export function isGathered(peer) {
+  if (peer.iceGatheringState === "complete") return Promise.resolve();
+  return new Promise((resolve) => {
+    setTimeout(resolve, GATHERING_MS);
+    peer.addEventListener("icegatheringstatechange", () => {
+      if (peer.iceGatheringState === "complete") resolve();
+    });
+  });
+}
