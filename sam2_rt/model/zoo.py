@@ -89,7 +89,7 @@ def load(
     Raises UnknownModel, NotFetched, CheckpointError, or ValueError for the size.
     """
     entry = find(name)
-    path = Path(checkpoint) if checkpoint else cached(name)
+    path = cached(name) if checkpoint is None else Path(checkpoint)
     if path is None and entry.source is not None:
         raise NotFetched(
             f"{name} is not on this machine: run `sam2-rt models fetch {name}`, "

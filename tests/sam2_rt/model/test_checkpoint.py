@@ -140,7 +140,7 @@ def test_files_that_hold_no_weights_are_refused(tmp_path: Path, weights: dict[st
         "index.pt": b"\x80\x02e.",  # takes from an empty stack
         "struct.pt": b"\x80\x02M.",  # ends within a number
         "unicode.pt": b"\x80\x02X\x01\x00\x00\x00\xff.",
-        "attribute.pt": b"\x80\x02K\x01K\x02s.",
+        "list.pt": b"\x80\x02}K\x01a.",  # appends to a dict: here torch advises to trust the file
         "cut.safetensors": cut,
         "empty.safetensors": b"",
         "text.safetensors": b"<html>not found</html>",

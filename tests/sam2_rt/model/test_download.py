@@ -181,8 +181,11 @@ def test_a_cache_that_cannot_be_written_is_not_called_a_network_s_fault(
 
 
 @pytest.mark.parametrize("variable", ["HF_ENDPOINT", "SAM2_RT_OFFICIAL_URL"])
-def test_an_address_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str):
-    monkeypatch.setenv(variable, "http://[")
+@pytest.mark.parametrize("address", ["http://[", "http://host:port"])
+def test_an_address_that_is_none_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, address: str
+):
+    monkeypatch.setenv(variable, address)
     with pytest.raises(DownloadError) as caught:
         zoo.fetch(NAME, Reports())
     assert "\n" not in str(caught.value)
