@@ -1,8 +1,8 @@
 """HTTP: WHIP (RFC 9725), the JSON offer, /livez /readyz /metrics /config, and the page."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Literal
@@ -17,12 +17,17 @@ from streamer import metrics, problem
 from streamer.admission import Full
 from streamer.config import Settings
 from streamer.problem import Problem
-from streamer.rtc.offer import OfferError
+from streamer.rtc.offer import NoCandidates, OfferError
 from streamer.service import Answer, Service
 from streamer.worker import Steps, WorkerState
 
 WEB: Final = Path(__file__).parent / "web"
 SDP: Final = "application/sdp"
+_REASONS: Final = {
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "wrong_type",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+}
+"""Why an offer is refused before it is read, for the metrics."""
 
 
 class Offer(BaseModel):
@@ -78,8 +83,9 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
 
 async def post_whip(request: Request) -> Response:
     """An SDP offer; 201 with the SDP answer, and the session's address in Location."""
-    _require_type(request, SDP)
-    answer = await _answer(request, await _body(request))
+    with _refusals(request):
+        _require_type(request, SDP)
+        answer = await _answer(request, await _body(request))
     tag = hashlib.sha256(answer.sdp.encode()).hexdigest()[:16]
     headers = {"Location": _location(answer), "ETag": f'"{tag}"'}
     return Response(answer.sdp, HTTPStatus.CREATED, headers, media_type=SDP)
@@ -92,12 +98,10 @@ async def options_whip() -> Response:
 
 async def post_offer(request: Request) -> AnswerBody:
     """The same as WHIP in JSON: {"sdp", "type": "offer"}."""
-    _require_type(request, "application/json")
-    try:
+    with _refusals(request):
+        _require_type(request, "application/json")
         offer = Offer.model_validate_json(await _body(request))
-    except ValidationError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, str(error.errors(include_input=False))) from error
-    answer = await _answer(request, offer.sdp.encode())
+        answer = await _answer(request, offer.sdp.encode())
     return AnswerBody(sdp=answer.sdp, session=answer.session_id, location=_location(answer))
 
 
@@ -175,15 +179,51 @@ async def _body(request: Request) -> bytes:
 
 
 async def _answer(request: Request, offer: bytes) -> Answer:
+    return await _service(request).answer(offer.decode())
+
+
+@contextmanager
+def _refusals(request: Request) -> Iterator[None]:
+    """Around an offer: what it fails by is counted and becomes a Problem; the one place for both.
+
+    Our own faults are counted as `other` and go on.
+    """
     try:
-        return await _service(request).answer(offer.decode())
-    except Full as full:
-        headers = {"Retry-After": str(full.retry_after_s)}
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(full), headers) from full
-    except (OfferError, UnicodeDecodeError) as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-    except TimeoutError as error:
-        raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no candidates could be gathered") from error
+        yield
+    except BaseException as error:
+        reason, refusal = _refusal(error)
+        _service(request).metrics.offers_refused.labels(reason).inc()
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR0911 (a table of errors)
+    """An offer's error -> the reason to count, and the answer."""
+    match error:
+        case Full():
+            headers = {"Retry-After": str(error.retry_after_s)}
+            return "full", Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers)
+        case Problem():
+            return _REASONS[error.status], error
+        case UnicodeDecodeError():
+            return "malformed", Problem(HTTPStatus.BAD_REQUEST, "the offer is not UTF-8")
+        case ValidationError():
+            return "malformed", Problem(HTTPStatus.BAD_REQUEST, _in_words(error))
+        case OfferError():
+            return "malformed", Problem(HTTPStatus.BAD_REQUEST, str(error))
+        case NoCandidates():
+            return "no_candidates", Problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        case TimeoutError():
+            words = "no candidates could be gathered"
+            return "timeout", Problem(HTTPStatus.GATEWAY_TIMEOUT, words)
+    return "other", None
+
+
+def _in_words(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"the body is no offer: {place}: {first['msg']}" if place else first["msg"]
 
 
 async def _answer_problem(_request: Request, error: Exception) -> Response:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -38,7 +37,7 @@ def serve(  # noqa: PLR0913, PLR0917 (the options of a command are its parameter
     console = Console()
     try:
         settings = Settings(**given)
-    except ValidationError as error:
+    except ValueError as error:  # a value (pydantic's) or the JSON of a variable
         Console(stderr=True).print(f"[red]{error}", highlight=False)
         raise typer.Exit(2) from error
     _log_to(console, settings.log_level)

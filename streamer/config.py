@@ -1,10 +1,16 @@
 """Settings of the service: STREAMER_* environment variables; the command line overrides them."""
 
+import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _check_address(text: str) -> str:
+    """IPv4 or IPv6; raises ValueError for anything else, names too."""
+    return str(ipaddress.ip_address(text))
 
 
 class IceServer(BaseModel):
@@ -72,7 +78,7 @@ class Settings(BaseSettings):
 
     ice_servers: tuple[IceServer, ...] = ()
     """Used by the server and told to the page. JSON in the environment."""
-    media_addresses: tuple[str, ...] = ()
+    media_addresses: tuple[Annotated[str, AfterValidator(_check_address)], ...] = ()
     """Local addresses for media. Empty: all interfaces, and loopback when `host` is loopback."""
     ingest_start_bitrate_bps: int = Field(default=2_500_000, ge=30_000)
     """Where a browser's encoder begins: its own start is far lower and climbs slowly."""

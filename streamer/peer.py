@@ -23,7 +23,7 @@ from streamer import protocol
 from streamer.config import IceServer
 from streamer.picture import FORMAT, to_frame, to_picture
 from streamer.rtc.jitter_buffer import release_at_once
-from streamer.rtc.offer import OfferError, check, offer_faults
+from streamer.rtc.offer import NoCandidates, OfferError, check, offer_faults
 from streamer.rtc.sdp import without_mdns
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
 from streamer.slot import Slot
@@ -81,7 +81,7 @@ class Peer:
         self.on_end: Callable[[Outcome], None] = lambda _outcome: None
 
     async def answer(self, offer: str) -> str:
-        """SDP offer -> SDP answer with all candidates. Raises OfferError."""
+        """SDP offer -> SDP answer with all candidates. Raises OfferError or NoCandidates."""
         text = without_mdns(offer)
         check(text)
         with offer_faults():
@@ -90,6 +90,8 @@ class Peer:
         with offer_faults():
             await self._connection.setLocalDescription(await self._connection.createAnswer())
         answer: str = self._connection.localDescription.sdp
+        if "\na=candidate:" not in answer:
+            raise NoCandidates
         return answer
 
     @property

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from streamer.admission import Admission, Full
+from streamer.admission import Admission
 from streamer.config import Settings
 from streamer.metrics import Metrics
 from streamer.peer import Peer
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.bitrate import use_bounds
-from streamer.rtc.offer import OfferError
 from streamer.rtc.sdp import with_bitrate_hints
 from streamer.session import Session
 from streamer.viewer import Outcome
@@ -101,19 +100,16 @@ class Service:
             session.end(Outcome.STOPPED)
 
     async def answer(self, offer: str) -> Answer:
-        """Lets a viewer in. Raises Full, OfferError, or TimeoutError when no answer came to be."""
-        try:
-            self._admission.enter(is_ready=self.is_ready)
-        except Full:
-            self.metrics.offers_refused.labels("full").inc()
-            raise
+        """Lets a viewer in.
+
+        Raises Full, OfferError, NoCandidates, or TimeoutError when no answer came to be.
+        """
+        self._admission.enter(is_ready=self.is_ready)
         peer = Peer(self.settings.ice_servers)
         try:
             async with asyncio.timeout(self.settings.answer_timeout_s):
                 sdp = await peer.answer(offer)
-        except BaseException as error:
-            reason = "malformed" if isinstance(error, OfferError) else "other"
-            self.metrics.offers_refused.labels(reason).inc()
+        except BaseException:
             self._admission.leave()
             await peer.close()
             raise

@@ -27,6 +27,13 @@ class OfferError(ValueError):
     """An offer that cannot be answered; the message says why."""
 
 
+class NoCandidates(Exception):
+    """An answer without an address for media: no viewer could reach us."""
+
+    def __init__(self) -> None:
+        super().__init__("the service has no address for media: see STREAMER_MEDIA_ADDRESSES")
+
+
 @contextmanager
 def offer_faults() -> Iterator[None]:
     """Around aiortc's work on an offer: what it raises becomes an OfferError."""

@@ -37,6 +37,12 @@ async def client(**settings: object) -> AsyncIterator[tuple[httpx.AsyncClient, S
         yield http, service
 
 
+def refusals(service: Service) -> dict[str, float]:
+    """Offers refused, by reason."""
+    (family,) = service.metrics.offers_refused.collect()
+    return {s.labels["reason"]: s.value for s in family.samples if s.name.endswith("_total")}
+
+
 async def test_whip_creates_a_session_and_delete_ends_it():
     other = OtherSide()
     async with client() as (http, service):
@@ -105,10 +111,48 @@ async def test_a_malformed_offer_is_counted_and_its_place_is_free_again():
     async with client(max_sessions=1) as (http, service):
         refused = await http.post("/whip", content="m=video\r\n", headers=SDP)
         assert refused.status_code == 400
-        sample = service.metrics.registry.get_sample_value
-        assert sample("streamer_offers_refused_total", {"reason": "malformed"}) == 1
+        assert refusals(service) == {"malformed": 1}
         accepted = await http.post("/whip", content=await other.offer(), headers=SDP)
         assert accepted.status_code == 201
+        await other.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "kind", "reason", "detail"),
+    [
+        ("/whip", "v=0", "text/plain", "wrong_type", "text/plain, not application/sdp"),
+        ("/whip", "v=0\r\n" * 20_000, "application/sdp", "too_large", "more than 65536 bytes"),
+        ("/whip", b"\xff\xfe", "application/sdp", "malformed", "the offer is not UTF-8"),
+        ("/offer", "{", "application/json", "malformed", "Invalid JSON: EOF while parsing"),
+        ("/offer", "[]", "application/json", "malformed", "Input should be an object"),
+        (
+            "/offer",
+            '{"sdp": ""}',
+            "application/json",
+            "malformed",
+            "no offer: type: Field required",
+        ),
+    ],
+)
+async def test_every_refusal_is_counted_once_and_said_in_a_sentence(
+    path: str, content: str | bytes, kind: str, reason: str, detail: str
+):
+    async with client() as (http, service):
+        answer = await http.post(path, content=content, headers={"Content-Type": kind})
+        assert detail in answer.json()["detail"]
+        assert "{" not in answer.json()["detail"]
+        assert refusals(service) == {reason: 1}
+
+
+async def test_an_answer_without_candidates_is_our_fault(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STREAMER_MEDIA_ADDRESSES", '["192.0.2.1"]')  # RFC 5737: nobody's
+    other = OtherSide()
+    async with client() as (http, service):
+        answer = await http.post("/whip", content=await other.offer(), headers=SDP)
+        assert answer.status_code == 500
+        assert "no address for media" in answer.json()["detail"]
+        assert refusals(service) == {"no_candidates": 1}
+        assert service.num_open == 0
         await other.close()
 
 

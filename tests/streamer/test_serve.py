@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 
 SERVE = "from streamer.cli import app; app()"
 
@@ -53,6 +54,14 @@ def test_an_unknown_model_ends_it_with_1_and_a_reason():
 def test_a_wrong_option_ends_it_with_2():
     with served("--threads", "0") as process:
         line_with(process, "threads")
+        assert process.wait(timeout=20) == 2
+
+
+@pytest.mark.parametrize("addresses", ['["eth0"]', "127.0.0.1"])
+def test_a_wrong_address_for_media_ends_it_with_2(addresses: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STREAMER_MEDIA_ADDRESSES", addresses)
+    with served() as process:
+        line_with(process, "media_addresses")
         assert process.wait(timeout=20) == 2
 
 

@@ -17,7 +17,15 @@ def test_no_ice_server_is_used_unless_one_is_set():
     assert Settings().ice_servers == ()
 
 
-@pytest.mark.parametrize("wrong", [{"port": 70_000}, {"max_sessions": 0}, {"idle_timeout_s": 0}])
-def test_a_value_out_of_range_is_refused(wrong: dict[str, float]):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"port": 70_000},
+        {"max_sessions": 0},
+        {"idle_timeout_s": 0},
+        {"media_addresses": ("localhost",)},
+    ],
+)
+def test_a_value_out_of_range_is_refused(wrong: dict[str, object]):
     with pytest.raises(ValidationError):
         Settings(**wrong)
