@@ -52,11 +52,16 @@ async def view(url: str, pattern: Pattern, tracks: int, seconds: float) -> Clien
         for track_id in range(1, tracks + 1):
             place = Point(track_id / (tracks + 1), 0.5)
             await client.prompt(track_id, points=[place])
-        async with asyncio.TaskGroup() as group:
-            readers = [group.create_task(_read(part)) for part in (client.masks(), client.video())]
-            await asyncio.sleep(seconds)
+        parts = (client.masks(), client.video())
+        readers = [asyncio.create_task(_read(part)) for part in parts]
+        try:
+            done, _ = await asyncio.wait(
+                readers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION
+            )
+        finally:
             for reader in readers:
                 reader.cancel()
+        await asyncio.gather(*done)
         return client.stats
 
 
