@@ -8,10 +8,11 @@ import argparse
 import asyncio
 import re
 import time
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from load.viewer import Pattern, view
 from streamer.client import ClientStats
+from streamer.client_signalling import is_loopback
 
 MEBIBYTE = 2**20
 
@@ -63,7 +64,8 @@ def row(
 
 def resident_mib(url: str) -> float:
     """Resident memory of the service's process."""
-    with urlopen(f"{url}/metrics", timeout=10) as answer:  # noqa: S310 the user's own service
+    opener = build_opener(ProxyHandler({} if is_loopback(url) else None))
+    with opener.open(f"{url}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     found = re.search(r"^process_resident_memory_bytes (\S+)$", text, re.MULTILINE)
     if found is None:

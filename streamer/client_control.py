@@ -45,9 +45,19 @@ class Control:
             future.set_exception(Refused("busy", f"{MAX_PENDING} requests wait for an answer"))
         else:
             seq = next(self._seq)
-            self._pending[seq] = future
-            self._send(json.dumps({**message, "seq": seq}))
+            text = json.dumps({**message, "seq": seq})  # ASCII: a character is a byte
+            if len(text) > (most := self._max_bytes()):
+                future.set_exception(Refused("too_large", f"{len(text)} bytes, at most {most}"))
+            else:
+                self._pending[seq] = future
+                self._send(text)
         return future
+
+    def _max_bytes(self) -> int:
+        """Of one message: as the service said, or by the protocol until it has."""
+        if not self.hello.done() or self.hello.exception() is not None:
+            return protocol.MAX_MESSAGE_BYTES
+        return self.hello.result().limits.max_message_bytes
 
     def hear(self, text: str | bytes) -> None:
         """One message of the service."""

@@ -1,7 +1,9 @@
 """The client's HTTP side: an offer for an answer, and the end of the session."""
 
+import ipaddress
 import logging
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,7 +19,8 @@ class Signalling:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._http = httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT_S)
+        uses_proxy = not is_loopback(url)
+        self._http = httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT_S, trust_env=uses_proxy)
         self._location: str | None = None
 
     async def exchange(self, sdp: str) -> str:
@@ -44,6 +47,18 @@ class Signalling:
             _log.info("the session could not be ended: %s", error)
         finally:
             await self._http.aclose()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL names this machine: a proxy would take it for its own."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # no URL, as its user will be told
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _refusal(response: httpx.Response) -> ConnectError:

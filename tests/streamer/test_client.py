@@ -22,6 +22,7 @@ from streamer.client import (
     ServiceFull,
 )
 from streamer.client_arrivals import ReturnedFrame
+from streamer.client_signalling import is_loopback
 from streamer.mask_frame import ObjectState
 from streamer.protocol import PALETTE
 
@@ -178,6 +179,38 @@ async def test_what_the_service_refuses_raises_with_its_code(served: Served):
             await client.remove(9)
         assert refused.value.code == "unknown_track"
         await client.prompt(1, points=[Point(0.5, 0.5)])  # the session goes on
+
+
+async def test_a_prompt_too_large_for_the_service_is_not_sent(served: Served):
+    async with Client(served.url, grey_frames()) as client:
+        noise = np.random.default_rng(0).random((1000, 1000)) > 0.5
+        with pytest.raises(Refused, match=r"too_large: \d+ bytes, at most"):
+            await asyncio.wait_for(client.prompt(1, mask=noise), timeout=5)
+        await client.prompt(1, points=[Point(0.5, 0.5)])  # the session goes on
+
+
+async def test_a_proxy_is_not_asked_for_this_machine(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    async with Client(served.url, grey_frames()) as client:
+        assert client.hello.model.name == "fake"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080/below", True),
+        ("http://localhost", True),
+        ("http://10.0.0.1:8080", False),
+        ("http://localhost.example.org", False),
+        ("http://[", False),
+    ],
+)
+def test_only_this_machine_is_reached_without_a_proxy(url: str, is_here: bool):  # noqa: FBT001 (pytest's)
+    assert is_loopback(url) == is_here
 
 
 async def test_a_prompt_out_of_range_is_never_sent(served: Served):
