@@ -26,6 +26,8 @@ _MIN_GRID: Final = 64
 _MAGIC: Final = b"SMSK"
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<4s4B4I4H")
+_AGE_AT: Final = 28
+"""Offset of the age in the header."""
 _OBJECT: Final = struct.Struct("<H4B4HIH")
 _KEYFRAME: Final = 1 << 1
 _OVERLOADED: Final = 1 << 3
@@ -124,6 +126,12 @@ def encode(frame: MaskFrame, height: int, width: int) -> bytes:
         min(frame.dropped, 0xFFFF),
     )
     return b"".join([header, *kept])
+
+
+def with_age(message: bytes, age_ms: int) -> bytes:
+    """The message of encode() with another age: encoding takes time, which belongs to it."""
+    age = min(age_ms, 0xFFFF).to_bytes(2, "little")
+    return message[:_AGE_AT] + age + message[_AGE_AT + 2 :]
 
 
 def decode(data: bytes) -> MaskFrame:

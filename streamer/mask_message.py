@@ -1,12 +1,13 @@
 """From one step to its mask message: the words of the engine in those of the wire."""
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Final
 
 from sam2_rt.engine import StepResult, TrackState
 from sam2_rt.tracking.frame import Frame
-from streamer.mask_frame import MaskFrame, ObjectMask, ObjectState, encode
+from streamer.mask_frame import MaskFrame, ObjectMask, ObjectState, encode, with_age
 
 _STATES: Final = {
     TrackState.VISIBLE: ObjectState.VISIBLE,
@@ -22,7 +23,8 @@ class Facts:
     in_rtp: int
     out_rtp: int
     prompt_seq: int | None
-    age_ms: int
+    arrived_s: float
+    """When the frame came, by time.monotonic()."""
     dropped: int
 
 
@@ -37,11 +39,12 @@ def write(frame: Frame, result: StepResult, facts: Facts) -> bytes:
         in_rtp=facts.in_rtp,
         out_rtp=facts.out_rtp,
         prompt_seq=facts.prompt_seq,
-        age_ms=facts.age_ms,
+        age_ms=0,  # below, when the work is done
         dropped=facts.dropped,
         objects=objects,
     )
-    return encode(message, frame.height, frame.width)
+    written = encode(message, frame.height, frame.width)
+    return with_age(written, round(1000 * (time.monotonic() - facts.arrived_s)))
 
 
 def _sigmoid(logit: float) -> float:

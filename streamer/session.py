@@ -197,7 +197,7 @@ class Session:
                 in_rtp=arrival.in_rtp,
                 out_rtp=self._viewer.out_rtp(arrival.frame.pts),
                 prompt_seq=stepped.prompt_seq,
-                age_ms=round(1000 * (time.monotonic() - arrival.at_s)),
+                arrived_s=arrival.at_s,
                 dropped=dropped - reported,
             )
             write = mask_message.write

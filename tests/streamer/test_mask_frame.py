@@ -70,6 +70,14 @@ def test_no_prompt_and_long_ages_have_their_own_numbers():
     assert (decoded.prompt_seq, decoded.age_ms, decoded.dropped) == (None, 65_535, 65_535)
 
 
+def test_a_message_can_be_given_its_age_last():
+    message = mask_frame.encode(frame(), HEIGHT, WIDTH)
+    assert mask_frame.with_age(message, 77) == mask_frame.encode(
+        replace(frame(), age_ms=77), HEIGHT, WIDTH
+    )
+    assert mask_frame.decode(mask_frame.with_age(message, 1 << 20)).age_ms == 0xFFFF
+
+
 @pytest.mark.parametrize(
     ("height", "width", "stride"),
     [(320, 320, 1), (321, 100, 2), (360, 640, 2), (720, 1280, 4), (1, 1, 1), (641, 3, 3)],

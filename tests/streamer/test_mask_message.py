@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,16 @@ from streamer import mask_frame, mask_message
 from streamer.mask_frame import ObjectState
 
 
-def test_a_step_is_told_in_the_words_of_the_wire():
+def test_a_step_is_told_in_the_words_of_the_wire(monkeypatch: pytest.MonkeyPatch):
+    now_s = 100.0
+
+    def encode_slowly(*parts: Any) -> bytes:
+        nonlocal now_s
+        now_s += 0.002
+        return mask_frame.encode(*parts)
+
+    monkeypatch.setattr("streamer.mask_message.encode", encode_slowly)
+    monkeypatch.setattr("streamer.mask_message.time", SimpleNamespace(monotonic=lambda: now_s))
     planes = tuple(np.zeros(size, np.uint8) for size in ((10, 20), (5, 10), (5, 10)))
     mask = np.zeros((10, 20), np.bool_)
     mask[2:5, 3:9] = True
@@ -17,7 +29,7 @@ def test_a_step_is_told_in_the_words_of_the_wire():
         for i, (s, object_score) in enumerate(zip(states, (0.0, 1e9, -1e9), strict=True))
     )
     result = StepResult(6, 90, masks, (), (), (), 7)
-    facts = mask_message.Facts(in_rtp=1, out_rtp=2, prompt_seq=None, age_ms=4, dropped=5)
+    facts = mask_message.Facts(in_rtp=1, out_rtp=2, prompt_seq=None, arrived_s=99.998, dropped=5)
     read = mask_frame.decode(mask_message.write(Frame(90, planes), result, facts))
     assert (read.index, read.in_rtp, read.out_rtp, read.age_ms, read.dropped) == (6, 1, 2, 4, 5)
     assert [o.state for o in read.objects] == list(ObjectState)
