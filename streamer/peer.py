@@ -183,6 +183,7 @@ class Peer:
         elif channel.label == protocol.CONTROL and self._control is None:
             self._control = channel
             channel.on("message", self._hear)
+            channel.on("close", lambda: self.on_end(Outcome.LEFT))
             self.on_open()
 
     def _hear(self, text: str | bytes) -> None:

@@ -134,6 +134,17 @@ async def test_a_viewer_who_does_not_read_ends_the_session():
         peer._control._addBufferedAmount(-(2 << 20))
 
 
+async def test_a_viewer_who_closes_the_control_channel_has_left():
+    async with pair() as (peer, other):
+        ends: list[Outcome] = []
+        peer.on_end = ends.append
+        other.channel.close()
+        await eventually(lambda: not peer.wants_masks)
+        assert ends == []
+        other.control.close()
+        await eventually(lambda: ends == [Outcome.LEFT])
+
+
 async def test_a_viewer_who_hangs_up_is_noticed():
     async with pair() as (peer, other):
         ends: list[Outcome] = []
