@@ -10,8 +10,11 @@ from typing import Final
 
 import aiortc.codecs
 import av
+import numpy as np
 from aiortc.codecs.h264 import MAX_FRAME_RATE, H264Encoder
 from av.video.codeccontext import VideoCodecContext
+from av.video.plane import VideoPlane
+from numpy.typing import NDArray
 
 _OPTIONS: Final = {"level": "31", "tune": "zerolatency", "preset": "ultrafast"}
 _BITRATE_SLACK: Final = 0.1
@@ -22,6 +25,7 @@ class FastH264Encoder(H264Encoder):
     """As aiortc's, with the preset `ultrafast`."""
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:  # noqa: FBT001 (aiortc's)
+        frame = _even(frame)
         if not self._has_fitting_codec(frame):
             self.buffer_data = b""
             self.buffer_pts = None
@@ -46,6 +50,24 @@ class FastH264Encoder(H264Encoder):
         codec.options = _OPTIONS
         codec.profile = "Baseline"
         return codec
+
+
+def _even(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame less its last odd row and column: x264 halves the chroma and takes no odd sizes."""
+    if frame.width % 2 == 0 and frame.height % 2 == 0:
+        return frame
+    cropped = av.VideoFrame(frame.width // 2 * 2, frame.height // 2 * 2, frame.format.name)
+    for source, target in zip(frame.planes, cropped.planes, strict=True):
+        size = target.width, target.height
+        _pixels(target, *size)[:] = _pixels(source, *size)
+    cropped.pts, cropped.time_base = frame.pts, frame.time_base
+    return cropped
+
+
+def _pixels(plane: VideoPlane, width: int, height: int) -> NDArray[np.uint8]:
+    """The plane's first pixels [height, width] in place."""
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return lines[:height, :width]
 
 
 # get_encoder() looks the class up by this name.

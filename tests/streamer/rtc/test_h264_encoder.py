@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+import pytest
 from aiortc.codecs import CODECS, depayload, get_encoder
 from aiortc.codecs.h264 import H264Decoder, H264Encoder
 from aiortc.jitterbuffer import JitterFrame
@@ -11,8 +12,8 @@ from streamer.rtc.h264_encoder import FastH264Encoder
 CODEC = next(c for c in CODECS["video"] if c.name == "H264")
 
 
-def picture(row: int, width: int = 64) -> av.VideoFrame:
-    frame = av.VideoFrame(width, 48, "yuv420p")
+def picture(row: int, width: int = 64, height: int = 48) -> av.VideoFrame:
+    frame = av.VideoFrame(width, height, "yuv420p")
     for plane in frame.planes:
         np.frombuffer(memoryview(plane), np.uint8)[:] = 50 + row
     frame.pts, frame.time_base = 3000 * row, Fraction(1, 90_000)
@@ -67,3 +68,17 @@ def test_what_it_encodes_can_be_decoded():
         levels += [int(frame.to_ndarray()[:48].mean()) for frame in frames]
     assert len(levels) >= 4
     assert all(abs(level - 50 - row) <= 2 for row, level in enumerate(levels))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "even"), [(65, 48, (64, 48)), (64, 49, (64, 48)), (97, 51, (96, 50))]
+)
+def test_an_odd_row_or_column_is_left_out(width: int, height: int, even: tuple[int, int]):
+    encoder, decoder = FastH264Encoder(), H264Decoder()
+    seen = []
+    for row in range(3):
+        payloads, timestamp = encoder.encode(picture(row, width, height))
+        assert timestamp == 3000 * row
+        seen += decoder.decode(JitterFrame(access_unit(payloads), timestamp))
+    assert {(frame.width, frame.height) for frame in seen} == {even}
+    assert abs(int(seen[0].to_ndarray().mean()) - 50) <= 2
