@@ -93,7 +93,7 @@ async def test_a_session_with_a_fault_ends_and_the_other_goes_on():
 
 async def test_a_viewer_who_vanishes_is_cleaned_up_and_the_other_goes_on():
     async with (
-        serving(idle_timeout_s=0.5) as served,
+        serving(idle_timeout_s=3) as served,
         connected(served.url) as gone,
         connected(served.url) as good,
     ):
