@@ -58,6 +58,7 @@ class Conversation:
         try:
             message = protocol.parse_client(text)
             if isinstance(message, protocol.PromptMessage):
+                self._prompts.check_room(message.seq)  # before a mask is decoded
                 asked = Asked(message.seq, message.to_prompt(), message.rtp_timestamp)
                 self._prompts.put(asked)
             elif isinstance(message, protocol.RemoveMessage):

@@ -33,9 +33,13 @@ class PromptQueue:
 
     def put(self, item: Asked | GivenUp) -> None:
         """Adds one. Raises ProtocolError `busy` when there is no room: nothing is forgotten."""
-        if len(self._waiting) == MAX_PROMPTS_WAITING:
-            raise ProtocolError("busy", f"{MAX_PROMPTS_WAITING} prompts wait already", item.seq)
+        self.check_room(item.seq)
         self._waiting.append(item)
+
+    def check_room(self, seq: int | None) -> None:
+        """Raises ProtocolError `busy` when put() would."""
+        if len(self._waiting) == MAX_PROMPTS_WAITING:
+            raise ProtocolError("busy", f"{MAX_PROMPTS_WAITING} prompts wait already", seq)
 
     def take(self) -> tuple[list[GivenUp], list[Asked]]:
         """What the next step takes up: all, up to the first removal behind a prompt.

@@ -22,6 +22,8 @@ MAX_PROMPTS_WAITING: Final = 16
 """Of one session: prompts and removals that no step took up yet. More are answered `busy`."""
 MAX_MASK_PIXELS: Final = 1 << 21
 """Of a mask prompt: 1920 x 1080. A few characters can claim any size: memory has a bound."""
+_MAX_ERROR_CHARACTERS: Final = 200
+"""Of an error's message, which may quote what the viewer said."""
 
 # Display colours; track_id picks (track_id - 1) % 8.
 PALETTE: Final = (
@@ -59,7 +61,7 @@ class ProtocolError(Exception):
     """A message that cannot be used; `code` and `seq` go into the answer."""
 
     def __init__(self, code: ErrorCode, message: str, seq: int | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message[:_MAX_ERROR_CHARACTERS])
         self.code = code
         self.seq = seq
 
@@ -83,7 +85,7 @@ class PromptMessage(Message):
 
     type: Literal["prompt"] = "prompt"
     seq: Seq
-    track_id: int
+    track_id: TrackId
     rtp_timestamp: RtpTimestamp | None = None
     """Of the frame that the viewer saw, as the client sent it; None: the newest."""
     points: tuple[tuple[float, float, Literal[0, 1]], ...] = ()
@@ -112,7 +114,7 @@ class RemoveMessage(Message):
 
     type: Literal["remove"] = "remove"
     seq: Seq | None = None
-    track_id: int
+    track_id: TrackId
 
 
 class ConfigureMessage(Message):

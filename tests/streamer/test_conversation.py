@@ -104,6 +104,15 @@ def test_one_prompt_too_many_is_answered_busy_and_the_rest_is_carried_out():
     assert sum(kind == "ack" for kind, _, _ in talk.step()) == MAX_PROMPTS_WAITING
 
 
+def test_a_mask_that_has_no_room_is_not_decoded(monkeypatch: pytest.MonkeyPatch):
+    talk = Talk()
+    for seq in range(MAX_PROMPTS_WAITING):
+        talk.click(seq)
+    monkeypatch.delattr("streamer.protocol.rle.decode")
+    talk.hear(type="prompt", seq=99, track_id=1, mask={"size": [2, 2], "counts": "4"})
+    assert [(m["code"], m["seq"]) for m in talk.said] == [("busy", 99)]
+
+
 def test_a_ping_and_a_configure_are_answered_at_once():
     talk = Talk()
     talk.hear(type="ping", seq=7)
