@@ -91,6 +91,10 @@ class Peer:
             await self._connection.setLocalDescription(await self._connection.createAnswer())
         answer: str = self._connection.localDescription.sdp
         if "\na=candidate:" not in answer:
+            assert self._video is not None
+            # aiortc begins ICE when there are candidates; the offer's, all of no use, ended it.
+            if self._video.receiver.transport.transport.state != "new":
+                raise OfferError("none of the offer's candidates can be used")
             raise NoCandidates
         return answer
 

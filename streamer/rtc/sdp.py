@@ -5,14 +5,22 @@ from typing import Final
 
 _VIDEO_CODEC: Final = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/", re.IGNORECASE)
 
+_SECTION: Final = re.compile(r"^(?=m=)", re.MULTILINE)
+_CANDIDATE: Final = re.compile(r"^a=candidate:", re.MULTILINE)
+_END: Final = re.compile(r"^a=end-of-candidates\s*", re.MULTILINE)
+
 
 def without_mdns(offer: str) -> str:
     """The offer less its `.local` candidates: to resolve them takes multicast, which hangs in pods.
 
-    The viewer's own checks reach our candidates, so its real address is found all the same.
+    The viewer's own checks reach our candidates, so its real address is found all the same. When
+    a section has none left, its `end-of-candidates` goes too: with it aiortc gives up at once.
     """
-    lines = offer.splitlines(keepends=True)
-    return "".join(line for line in lines if not _is_mdns(line))
+    text = "".join(line for line in offer.splitlines(keepends=True) if not _is_mdns(line))
+    return "".join(
+        section if _CANDIDATE.search(section) else _END.sub("", section)
+        for section in _SECTION.split(text)
+    )
 
 
 def with_bitrate_hints(answer: str, start_bps: int, min_bps: int, max_bps: int) -> str:

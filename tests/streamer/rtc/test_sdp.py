@@ -36,3 +36,12 @@ async def test_hints_stand_at_every_video_codec_and_nowhere_else():
 def test_a_description_without_video_stays_as_it_is():
     audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 x=1\r\n"
     assert with_bitrate_hints(audio, 1, 2, 3) == audio
+
+
+def test_an_offer_that_is_left_without_candidates_does_not_say_that_they_are_all():
+    hidden = "a=candidate:1 1 udp 1 3f.local 5000 typ host\r\na=end-of-candidates\r\n"
+    real = "a=candidate:2 1 udp 1 127.0.0.1 5001 typ host\r\n"
+    assert without_mdns(hidden) == ""
+    assert without_mdns(real + hidden) == real + "a=end-of-candidates\r\n"
+    two = f"m=video\r\n{hidden}m=application\r\n{real}{hidden}"
+    assert without_mdns(two) == (f"m=video\r\nm=application\r\n{real}a=end-of-candidates\r\n")
