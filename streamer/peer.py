@@ -22,7 +22,7 @@ from sam2_rt.tracking.frame import Frame
 from streamer import protocol
 from streamer.config import IceServer
 from streamer.picture import FORMAT, to_frame, to_picture
-from streamer.rtc.jitter_buffer import release_at_once
+from streamer.rtc.jitter_buffer import Intake, release_at_once
 from streamer.rtc.offer import NoCandidates, OfferError, check, offer_faults
 from streamer.rtc.sdp import without_mdns
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
@@ -75,6 +75,7 @@ class Peer:
         self._control: RTCDataChannel | None = None
         self._masks: RTCDataChannel | None = None
         self._video: RTCRtpTransceiver | None = None
+        self._intake: Intake | None = None
         self._returned = ReturnedVideo()
         self.on_open: Callable[[], None] = lambda: None
         self.on_message: Callable[[str | bytes], None] = lambda _text: None
@@ -107,6 +108,11 @@ class Peer:
     def wants_pictures(self) -> bool:
         """The viewer takes video back."""
         return self._video is not None and self._video.currentDirection == "sendrecv"
+
+    @property
+    def num_undecoded(self) -> int:
+        """Losses that nobody repaired, and frames that came while too many waited to be decoded."""
+        return 0 if self._intake is None else self._intake.gaps + self._intake.dropped
 
     async def receive(self, max_pixels: int) -> Arrival:
         """The next frame. Raises FrameTooLarge, or ViewerLeft when the video has ended."""
@@ -173,7 +179,7 @@ class Peer:
                 self._video = transceiver
                 transceiver.sender.replaceTrack(self._returned)
                 transceiver.direction = "sendrecv"
-                release_at_once(transceiver.receiver)
+                self._intake = release_at_once(transceiver.receiver)
                 self._returned.clock = OutgoingClock(transceiver.sender)
             else:
                 # aiortc would decode it into a queue without bound that nobody reads.

@@ -157,6 +157,7 @@ class Session:
                 self.end(Outcome.LEFT)
                 return
             self._tally.receive()
+            self._tally.lose(self._viewer.num_undecoded)
             before, frame = self._last_arrival, arrival.frame
             if before is not None and frame.pts <= before.frame.pts:
                 self._tally.drop("stale")

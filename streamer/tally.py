@@ -39,6 +39,12 @@ class Tally:
         self.dropped[reason] += 1
         self._metrics.frames_dropped.labels(reason).inc()
 
+    def lose(self, num_undecoded: int) -> None:
+        """Frames that never came out of the decoder, in all so far."""
+        since = num_undecoded - self.dropped["undecoded"]
+        self.dropped["undecoded"] = num_undecoded
+        self._metrics.frames_dropped.labels("undecoded").inc(since)
+
     def step(self, result: StepResult, duration_s: float) -> None:
         """A frame was processed."""
         self.processed += 1

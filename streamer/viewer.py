@@ -67,6 +67,10 @@ class Viewer(Protocol):
     def wants_pictures(self) -> bool:
         """The viewer takes video back."""
 
+    @property
+    def num_undecoded(self) -> int:
+        """Losses that nobody repaired, and frames that came while too many waited to be decoded."""
+
     async def receive(self, max_pixels: int) -> Arrival:
         """The next frame. Raises FrameTooLarge, or ViewerLeft when the video has ended."""
 

@@ -92,6 +92,8 @@ class FakeViewer:
     def out_rtp(self, pts: int) -> int:
         return OUT_ORIGIN + pts
 
+    num_undecoded = 0
+
     async def close(self) -> None:
         self.is_closed = True
 

@@ -31,6 +31,14 @@ def test_a_step_counts_for_the_viewer_and_for_the_service():
     assert value(metrics, "step_seconds_sum") == pytest.approx(0.020)
 
 
+def test_what_never_came_out_of_the_decoder_is_counted_once():
+    metrics = Metrics()
+    tally = Tally(metrics)
+    for so_far in (0, 3, 3, 5):
+        tally.lose(so_far)
+    assert value(metrics, "frames_dropped_total", reason="undecoded") == 5
+
+
 def test_a_report_before_the_first_step_has_no_percentiles():
     report = Tally(Metrics()).report(elapsed_s=1.0)
     assert (report.step_ms.p50, report.fps) == (None, 0.0)
