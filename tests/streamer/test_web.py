@@ -1,12 +1,10 @@
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
-from stage import CHROMIUM, HAS_LATENCY, PHONE, PIXEL, chromium, staged, write_camera
+from stage import HAS_LATENCY, PHONE, PIXEL, staged
 
 from streamer.mask_frame import (
     MaskFrame,
@@ -21,16 +19,6 @@ from streamer.protocol import PALETTE
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 OUT = Path(__file__).parents[2] / "out"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
-    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_camera(camera)
-    async with chromium(camera) as browser:
-        yield browser
 
 
 async def test_a_click_paints_the_object_s_colour_on_the_returned_video(browser: Browser):

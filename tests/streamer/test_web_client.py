@@ -1,11 +1,8 @@
 """client.js without the demo page around it."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
-from stage import CHROMIUM, chromium, staged, write_camera
+from stage import staged
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -18,16 +15,6 @@ PRELUDE = """
     const codeOf = (promise) => promise.then(() => "fine", (error) => error.code ?? `${error}`);
     const fetchAsItIs = window.fetch;
 """
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
-    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_camera(camera)
-    async with chromium(camera) as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("moment", ["config", "setLocalDescription", "offer"])
