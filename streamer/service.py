@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 # Opening, closing, one step, and a step whose session was cancelled, for each session.
 _JOBS_PER_SESSION: Final = 4
 _PAINTERS: Final = 2
+_REMEMBERED_ENDS: Final = 256
 _LAG_TICK_S: Final = 0.05
 _LAG_WINDOW_TICKS: Final = 20
 
@@ -54,6 +56,8 @@ class Service:
         self._load = load
         self._sessions: dict[str, Session] = {}
         """Open ones, by id; at most max_sessions."""
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED_ENDS)
+        """Ids of the last that ended."""
         self._painter = ThreadPoolExecutor(_PAINTERS, "painter")
         self._until_exit = AsyncExitStack()
         _prepare_rtc(settings)
@@ -119,11 +123,14 @@ class Service:
         return Answer(session_id, self._hinted(sdp))
 
     def end(self, session_id: str) -> bool:
-        """Ends a session at its viewer's wish; False when there is none of that id."""
+        """Ends a session at its viewer's wish; False when there was none of that id.
+
+        Closing its channels ends a session too, and may come before the wish: that is no error.
+        """
         session = self._sessions.get(session_id)
         if session is not None:
             session.end(Outcome.LEFT)
-        return session is not None
+        return session is not None or session_id in self._ended
 
     def _begin(self, peer: Peer) -> str:
         session_id = secrets.token_urlsafe(12)
@@ -139,6 +146,7 @@ class Service:
             self.metrics.sessions_ended.labels(outcome.value).inc()
         finally:
             del self._sessions[session.session_id]
+            self._ended.append(session.session_id)
             self.metrics.sessions.set(self.num_open)
             self._admission.leave()
 
