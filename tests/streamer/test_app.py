@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -41,6 +42,19 @@ def refusals(service: Service) -> dict[str, float]:
     """Offers refused, by reason."""
     (family,) = service.metrics.offers_refused.collect()
     return {s.labels["reason"]: s.value for s in family.samples if s.name.endswith("_total")}
+
+
+async def test_deleting_a_session_that_has_ended_is_no_error():
+    """Closing the channels ends it too, and the viewer's DELETE may come after."""
+    other = OtherSide()
+    async with client() as (http, service):
+        created = await http.post("/whip", content=await other.offer(), headers=SDP)
+        location = created.headers["location"]
+        assert (await http.delete(location)).status_code == 200
+        while service.num_open:  # noqa: ASYNC110 (the service has no event for it)
+            await asyncio.sleep(0.01)
+        assert (await http.delete(location)).status_code == 200
+        await other.close()
 
 
 async def test_whip_creates_a_session_and_delete_ends_it():
