@@ -25,8 +25,13 @@ LAYERS = {
     "sam2_rt.data": 3,
     "sam2_rt.engine": 3,
     "sam2_rt.bench": 4,
+    "sam2_rt.train": 4,
+    "sam2_rt.eval": 4,
     "sam2_rt.cli": 5,
     "sam2_rt.cli_bench": 5,
+    "sam2_rt.cli_train": 5,
+    "sam2_rt.cli_eval": 5,
+    "sam2_rt.cli_data": 5,
     "streamer": 6,
     "load": 7,
 }

@@ -1,0 +1,25 @@
+"""Sample: a short clip with the masklets that are to be learned from it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """T frames and the exact masks of K objects in each of them; a still picture has T = 1.
+
+    Masklets may overlap: a wheel and its car are both objects.
+    """
+
+    frames: NDArray[np.uint8]
+    """[T, H, W, 3], RGB"""
+    masklets: NDArray[np.bool_]
+    """[K, T, H, W]; an object that is out of sight in a frame has an empty mask there"""
+    ignored: NDArray[np.bool_] | None = None
+    """[T, H, W], True where nobody knows what is there; None: all is known"""
+
+    def __post_init__(self) -> None:
+        num_frames, height, width, _ = self.frames.shape
+        assert self.masklets.shape[1:] == (num_frames, height, width), self.masklets.shape
