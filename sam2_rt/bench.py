@@ -16,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from sam2_rt.data.synthetic import make_clip
+from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.model import zoo
 from sam2_rt.model.config import NUM_RECENT
 from sam2_rt.model.sam2 import SAM2, Memories

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from sam2_rt.data.ball_clip import SyntheticClip, SyntheticFrame, make_clip
 from sam2_rt.data.clip import Clip, ClipError, ClipFrame, open_clip, write_palette_png
-from sam2_rt.data.synthetic import SyntheticClip, SyntheticFrame, make_clip
 from streamer.client import ClientError, Point
 from streamer.demo_film import Film, paint, to_labels
 from streamer.demo_report import Report

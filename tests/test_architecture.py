@@ -44,7 +44,7 @@ STREAMER_MAY_IMPORT = {
     "sam2_rt.tracking.prompt",
 }
 # The demo makes and reads clips; it is a program beside the service, not a part of it.
-STREAMER_EXCEPTIONS = {"streamer.demo": {"sam2_rt.data.clip", "sam2_rt.data.synthetic"}}
+STREAMER_EXCEPTIONS = {"streamer.demo": {"sam2_rt.data.clip", "sam2_rt.data.ball_clip"}}
 OWNERS = {
     "aiortc": ("streamer.peer", "streamer.rtc", "streamer.client"),
     "aioice": ("streamer.rtc",),

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 import sam2_rt.engine
 from sam2_rt.cli import app
-from sam2_rt.data.synthetic import make_clip
+from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.engine import (
     Applied,
     EngineConfig,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sam2_rt.data.synthetic import make_clip
+from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.model.config import NANO, TINY, ModelConfig
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.peer_transformers import PeerTracker, build_peer

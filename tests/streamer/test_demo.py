@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam2_rt.data.synthetic import make_clip
+from sam2_rt.data.ball_clip import make_clip
 from streamer.demo import parse_click
 
 

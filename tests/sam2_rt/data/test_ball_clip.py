@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from sam2_rt.data.synthetic import BALL_ID, BALLOON_ID, make_clip
+from sam2_rt.data.ball_clip import BALL_ID, BALLOON_ID, make_clip
 
 SMALL = (160, 90)
 SEEDS = range(6)
