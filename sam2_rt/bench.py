@@ -76,7 +76,7 @@ def measure(wanted: Wanted) -> None:
     sam2 = (
         zoo.load(wanted.model, image_size=wanted.image_size)
         if is_here
-        else _enlivened(zoo.build(wanted.model, wanted.image_size).eval())
+        else zoo.fold(_enlivened(zoo.build(wanted.model, wanted.image_size).eval()))
     )
     clicks = [((i + 0.5) / wanted.tracks, 0.5) for i in range(wanted.tracks)]
     other = _peer(sam2, clicks) if wanted.peer else None

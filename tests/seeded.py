@@ -7,6 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sam2_rt.model.config import TrunkConfig
+
+SMALL_HIERA = TrunkConfig(32, 1, (1, 1, 3, 1), (4,), windows=(8, 4, 8, 4))
+"""A trunk of the official kind that a test can afford."""
+
 EMBEDDING = re.compile(
     r"(token|tokens|embed|embeddings\.\d+|not_a_point_embed|no_mask_embed)\.weight$"
 )

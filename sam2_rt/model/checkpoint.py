@@ -16,6 +16,8 @@ from sam2_rt.model.sam2 import SAM2
 
 Weights = dict[str, Tensor]
 
+_COUNTER: Final = ".num_batches_tracked"
+"""Batch normalisation counts batches and never reads the count; no file has to have it."""
 _POSITION: Final = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 _PEER_POSITIONS: Final = (
     "shared_image_embedding.positional_embedding",
@@ -89,7 +91,11 @@ def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Official names and shapes of a model's weights."""
     with torch.device("meta"):
         model = SAM2(config)
-    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in model.state_dict().items()
+        if not name.endswith(_COUNTER)
+    }
 
 
 def read_checkpoint(path: Path, config: ModelConfig, model: str) -> Weights:
@@ -154,6 +160,7 @@ def _read(path: Path) -> Weights:
     weights = content.get("model") if isinstance(content, dict) else None
     if not isinstance(weights, dict):
         raise CheckpointError(f'{path} holds no weights under "model", as official files do')
+    weights = {name: value for name, value in weights.items() if not str(name).endswith(_COUNTER)}
     if not all(isinstance(name, str) and _is_weight(value) for name, value in weights.items()):
         raise CheckpointError(
             f'{path} holds something else than named tensors of real numbers under "model"'

@@ -38,10 +38,20 @@ class TrunkConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """A whole model. Official ones differ in trunk and version; nano also narrows the rest."""
+class ConvTrunkConfig:
+    """Residual convolutions: what nano has in place of Hiera."""
 
-    trunk: TrunkConfig
+    channels: tuple[int, int, int, int]
+    """A stage, shallow to deep."""
+    stages: tuple[int, int, int, int]
+    """Residual blocks a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A whole model. Official ones differ in trunk and version; nano in everything here."""
+
+    trunk: TrunkConfig | ConvTrunkConfig
     version: Literal["2.0", "2.1"] = "2.1"
     """2.1 adds temporal positions of pointers and an embedding of absence to memories."""
     image_size: int = 1024
@@ -51,10 +61,22 @@ class ModelConfig:
     memory_layers: int = 4
     feedforward_dim: int = 2048
     """Of memory attention and of the two-way decoder."""
+    attention_dim: int | None = None
+    """Width within memory attention; None: dim."""
+    attention_heads: int = 1
+    """Of memory attention."""
+    rotary_share: float = 1.0
+    """Of each head's channels that turn with the place; the others compare appearance alone."""
+    prompt_maps: bool = False
+    """Clicks and boxes are also drawn as maps; without, a decoder needs far longer to learn."""
+    mixing_blocks: int = 0
+    """ConvNeXt blocks on the stride-16 map before the two-way decoder."""
 
     def __post_init__(self) -> None:
         if self.image_size < 32 or self.image_size % 32:
             raise ValueError(f"image size {self.image_size} is not a positive multiple of 32")
+        if (self.attention_dim or self.dim) % (8 * self.attention_heads):
+            raise ValueError(f"{self.attention_heads} heads do not share the attention's width")
         if self.dim % self.memory_dim or self.dim % 16:
             raise ValueError(f"dim {self.dim} does not split into {self.memory_dim} and into heads")
 
@@ -62,6 +84,12 @@ class ModelConfig:
     def grid(self) -> int:
         """Side of the stride-16 feature map."""
         return self.image_size // FEATURE_STRIDE
+
+    @property
+    def rotary_dim(self) -> int:
+        """Channels of each head of memory attention that turn with the place."""
+        head_dim = (self.attention_dim or self.dim) // self.attention_heads
+        return round(head_dim * self.rotary_share) // 4 * 4
 
     def at(self, image_size: int | None) -> "ModelConfig":
         """The same model for another input size; None keeps it."""
@@ -74,11 +102,16 @@ BASE_PLUS: Final = TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), background_s
 LARGE: Final = TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8))
 
 NANO: Final = ModelConfig(
-    TrunkConfig(32, 1, (1, 1, 3, 1), (4,), windows=(8, 4, 8, 4)),
+    ConvTrunkConfig(channels=(32, 64, 128, 256), stages=(1, 2, 4, 1)),
     image_size=256,
     dim=128,
     memory_dim=64,
     memory_layers=2,
     feedforward_dim=256,
+    attention_dim=64,
+    attention_heads=2,
+    rotary_share=0.5,
+    prompt_maps=True,
+    mixing_blocks=2,
 )
-"""Small enough for real time on two CPU cores."""
+"""Small enough for real time on two CPU cores, and learned here: see weights/nano.md."""

@@ -1,4 +1,4 @@
-"""Image encoder: the Hiera trunk and a feature pyramid. Runs once a frame, whatever is tracked."""
+"""Image encoder: the trunk and a feature pyramid. Runs once a frame, whatever is tracked."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam2_rt.model.config import PATCH_STRIDE, TrunkConfig
+from sam2_rt.model.config import PATCH_STRIDE, ConvTrunkConfig, TrunkConfig
+from sam2_rt.model.conv_trunk import ConvTrunk
 from sam2_rt.model.layers import MLP
 
 WINDOW_EMBED_SIDE = (
@@ -17,9 +18,9 @@ WINDOW_EMBED_SIDE = (
 class ImageEncoder(nn.Module):
     """Trunk and neck under the official key names."""
 
-    def __init__(self, config: TrunkConfig, dim: int) -> None:
+    def __init__(self, config: TrunkConfig | ConvTrunkConfig, dim: int) -> None:
         super().__init__()
-        self.trunk = Hiera(config)
+        self.trunk = Hiera(config) if isinstance(config, TrunkConfig) else ConvTrunk(config)
         self.neck = FeaturePyramid(config.channels, dim)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

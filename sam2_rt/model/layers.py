@@ -44,6 +44,24 @@ class LayerNorm2d(nn.Module):
         return x.permute(0, 3, 1, 2)
 
 
+class ConvNeXtBlock(nn.Module):
+    """Depthwise 7x7, then an MLP over channels, scaled (from `scale` on) and added."""
+
+    def __init__(self, dim: int, scale: float = 1e-6) -> None:
+        super().__init__()
+        self.dwconv = nn.Conv2d(dim, dim, kernel_size=7, padding=3, groups=dim)
+        self.norm = LayerNorm2d(dim)
+        self.pwconv1 = nn.Linear(dim, 4 * dim)
+        self.pwconv2 = nn.Linear(4 * dim, dim)
+        self.gamma = nn.Parameter(torch.full((dim,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, dim, g, g] -> [B, dim, g, g]"""
+        mixed = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)
+        mixed = self.gamma * self.pwconv2(F.gelu(self.pwconv1(mixed)))
+        return x + mixed.permute(0, 3, 1, 2)
+
+
 def sine_position_2d(dim: int, height: int, width: int, device: torch.device) -> Tensor:
     """Fixed sine position of a feature map, y channels before x channels: [dim, height, width]."""
     half = dim // 2
@@ -83,8 +101,12 @@ def axial_rotation(dim: int, side: int, device: torch.device) -> tuple[Tensor, T
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turns neighbouring channels as pairs, in float32: x [..., N, dim], rotation [N, dim / 2]."""
+    """Turns neighbouring channels as pairs, in float32: x [..., N, dim], rotation [N, r / 2].
+
+    Channels beyond the first r are left as they are.
+    """
     cos, sin = rotation
-    pairs = x.float().unflatten(-1, (-1, 2))
-    a, b = pairs.unbind(-1)
-    return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2).to(x.dtype)
+    turning, still = x[..., : 2 * cos.shape[-1]], x[..., 2 * cos.shape[-1] :]
+    a, b = turning.float().unflatten(-1, (-1, 2)).unbind(-1)
+    turned = torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2).to(x.dtype)
+    return turned if still.shape[-1] == 0 else torch.cat([turned, still], dim=-1)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_rt.model.config import NUM_MULTIMASK
-from sam2_rt.model.layers import MLP, LayerNorm2d
+from sam2_rt.model.layers import MLP, ConvNeXtBlock, LayerNorm2d
 
 NUM_HEADS = 8
 NUM_MASKS = NUM_MULTIMASK + 1  # mask 0 answers clear prompts, masks 1..3 are for ambiguous ones
@@ -33,8 +33,9 @@ class Candidates(NamedTuple):
 class MaskDecoder(nn.Module):
     """Two-way transformer between tokens and the image, then one hypernetwork a mask."""
 
-    def __init__(self, dim: int, feedforward_dim: int) -> None:
+    def __init__(self, dim: int, feedforward_dim: int, mixing_blocks: int = 0) -> None:
         super().__init__()
+        self.mixing = nn.Sequential(*(ConvNeXtBlock(dim, scale=0.1) for _ in range(mixing_blocks)))
         self.transformer = TwoWayTransformer(dim, feedforward_dim)
         self.iou_token = nn.Embedding(1, dim)
         self.mask_tokens = nn.Embedding(NUM_MASKS, dim)
@@ -66,7 +67,7 @@ class MaskDecoder(nn.Module):
         position [1, dim, g, g]; high_resolution as in Embedding, for one frame or for B.
         """
         tokens = torch.cat([self._output_tokens(len(image)), prompt_tokens], dim=1)
-        tokens, image = self.transformer(image, position, tokens)
+        tokens, image = self.transformer(self.mixing(image), position, tokens)
         mask_tokens = tokens[:, 2 : 2 + NUM_MASKS]
         upscaled = self._upscale(image, high_resolution)
         weights = torch.stack(

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam2_rt.model.config import ModelConfig
 from sam2_rt.model.layers import axial_rotation, rotate
 
 Rotation = tuple[Tensor, Tensor]
@@ -27,12 +28,13 @@ class MemoryTokens(NamedTuple):
 class MemoryAttention(nn.Module):
     """A stack of self-attention over the frame and cross-attention into the memories."""
 
-    def __init__(self, dim: int, memory_dim: int, num_layers: int, feedforward_dim: int) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            MemoryAttentionLayer(dim, memory_dim, feedforward_dim) for _ in range(num_layers)
+            MemoryAttentionLayer(config) for _ in range(config.memory_layers)
         )
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(config.dim)
+        self.rotary_dim = config.rotary_dim
         self._rotation: Rotation | None = None  # of the last size and device
 
     def forward(self, feature: Tensor, position: Tensor, memories: MemoryTokens) -> Tensor:
@@ -48,25 +50,26 @@ class MemoryAttention(nn.Module):
 
     def rotation(self, feature: Tensor) -> Rotation:
         """The rotary angles of the feature's square grid, made anew when its size changes."""
-        num_places, dim = feature.shape[-2:]
+        num_places = feature.shape[-2]
         cached = self._rotation
         if cached is None or len(cached[0]) != num_places or cached[0].device != feature.device:
             side = round(num_places**0.5)
             assert side * side == num_places, f"{num_places} places are no square grid"
             with torch.inference_mode(mode=False):  # training may come next and needs it
-                cached = self._rotation = axial_rotation(dim, side, feature.device)
+                cached = self._rotation = axial_rotation(self.rotary_dim, side, feature.device)
         return cached
 
 
 class MemoryAttentionLayer(nn.Module):
     """Pre-norm: self-attention, cross-attention, feed-forward."""
 
-    def __init__(self, dim: int, memory_dim: int, feedforward_dim: int) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.self_attn = RotaryAttention(dim, dim)
-        self.cross_attn_image = RotaryAttention(dim, memory_dim)
-        self.linear1 = nn.Linear(dim, feedforward_dim)
-        self.linear2 = nn.Linear(feedforward_dim, dim)
+        dim = config.dim
+        self.self_attn = RotaryAttention(config, dim)
+        self.cross_attn_image = RotaryAttention(config, config.memory_dim)
+        self.linear1 = nn.Linear(dim, config.feedforward_dim)
+        self.linear2 = nn.Linear(config.feedforward_dim, dim)
         self.norm1 = nn.LayerNorm(dim)
         self.norm2 = nn.LayerNorm(dim)
         self.norm3 = nn.LayerNorm(dim)
@@ -79,31 +82,36 @@ class MemoryAttentionLayer(nn.Module):
 
 
 class RotaryAttention(nn.Module):
-    """One head; queries and spatial keys are rotated by their place in the grid."""
+    """Queries and spatial keys turn with their place in the grid; one head in official models."""
 
-    def __init__(self, dim: int, kv_dim: int) -> None:
+    def __init__(self, config: ModelConfig, kv_dim: int) -> None:
         super().__init__()
-        self.q_proj = nn.Linear(dim, dim)
-        self.k_proj = nn.Linear(kv_dim, dim)
-        self.v_proj = nn.Linear(kv_dim, dim)
-        self.out_proj = nn.Linear(dim, dim)
+        dim, inner = config.dim, config.attention_dim or config.dim
+        self.num_heads = config.attention_heads
+        self.q_proj = nn.Linear(dim, inner)
+        self.k_proj = nn.Linear(kv_dim, inner)
+        self.v_proj = nn.Linear(kv_dim, inner)
+        self.out_proj = nn.Linear(inner, dim)
 
     def over_frame(self, x: Tensor, rotation: Rotation) -> Tensor:
         """x [B, N, dim] attends to itself."""
-        q, k = (rotate(proj(x), rotation) for proj in (self.q_proj, self.k_proj))
-        return self._attend(q, k, self.v_proj(x), None)
+        q, k = (rotate(self._heads(proj(x)), rotation) for proj in (self.q_proj, self.k_proj))
+        return self._attend(q, k, self._heads(self.v_proj(x)), None)
 
     def over_memories(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
         """x [1 or B, N, dim] attends to all memories, whose grids are rotated like the frame's."""
-        q = rotate(self.q_proj(x), rotation).expand(len(memories.tokens), -1, -1)
-        k = self.k_proj(memories.tokens + memories.position)
-        num_spatial = k.shape[1] - memories.num_pointer_tokens
-        spatial = rotate(k[:, :num_spatial].unflatten(1, (-1, x.shape[1])), rotation)
-        k = torch.cat([spatial.flatten(1, 2), k[:, num_spatial:]], dim=1)
-        return self._attend(q, k, self.v_proj(memories.tokens), memories.is_valid)
+        q = rotate(self._heads(self.q_proj(x)), rotation).expand(len(memories.tokens), -1, -1, -1)
+        k = self._heads(self.k_proj(memories.tokens + memories.position))
+        num_spatial = k.shape[2] - memories.num_pointer_tokens
+        spatial = rotate(k[:, :, :num_spatial].unflatten(2, (-1, x.shape[1])), rotation)
+        k = torch.cat([spatial.flatten(2, 3), k[:, :, num_spatial:]], dim=2)
+        return self._attend(q, k, self._heads(self.v_proj(memories.tokens)), memories.is_valid)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """[B, N, inner] -> [B, heads, N, inner / heads]"""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, is_valid: Tensor | None) -> Tensor:
         mask = None if is_valid is None else is_valid[:, None, None, :]
-        q, k, v = (t[:, None] for t in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out_proj(x[:, 0])
+        return self.out_proj(x.transpose(1, 2).flatten(2))

@@ -2,11 +2,9 @@
 
 from itertools import pairwise
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam2_rt.model.layers import LayerNorm2d
+from sam2_rt.model.layers import ConvNeXtBlock, LayerNorm2d
 
 
 class MemoryEncoder(nn.Module):
@@ -56,21 +54,3 @@ class Fuser(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
-
-
-class ConvNeXtBlock(nn.Module):
-    """Depthwise 7x7, then an MLP over channels, scaled and added."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dwconv = nn.Conv2d(dim, dim, kernel_size=7, padding=3, groups=dim)
-        self.norm = LayerNorm2d(dim)
-        self.pwconv1 = nn.Linear(dim, 4 * dim)
-        self.pwconv2 = nn.Linear(4 * dim, dim)
-        self.gamma = nn.Parameter(torch.full((dim,), 1e-6))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, dim, g, g] -> [B, dim, g, g]"""
-        mixed = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)
-        mixed = self.gamma * self.pwconv2(F.gelu(self.pwconv1(mixed)))
-        return x + mixed.permute(0, 3, 1, 2)

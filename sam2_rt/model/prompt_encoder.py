@@ -9,25 +9,30 @@ from torch import Tensor, nn
 from sam2_rt.model.layers import LayerNorm2d
 
 NOT_A_POINT, NEGATIVE, POSITIVE, TOP_LEFT, BOTTOM_RIGHT = -1, 0, 1, 2, 3
+NUM_MAPS = 3  # positive clicks, negative clicks, the inside of a box
+CLICK_SIGMA = 0.03  # of a drawn click, of the picture's side
+MAP_SCALE = 10.0  # a drawn map is as bright as a confident mask is
 
 
 class PromptEncoder(nn.Module):
     """Encodes what a user said about each row of a batch."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, draws_maps: bool = False) -> None:
         super().__init__()
+        self.draws_maps = draws_maps
+        maps = 1 + NUM_MAPS if draws_maps else 1
         self.pe_layer = RandomPosition(dim)
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, dim) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, dim)
         self.no_mask_embed = nn.Embedding(1, dim)
         self.mask_downscaling = nn.Sequential(
-            nn.Conv2d(1, 4, kernel_size=2, stride=2),
-            LayerNorm2d(4),
+            nn.Conv2d(maps, 4 * maps, kernel_size=2, stride=2),
+            LayerNorm2d(4 * maps),
             nn.GELU(),
-            nn.Conv2d(4, 16, kernel_size=2, stride=2),
-            LayerNorm2d(16),
+            nn.Conv2d(4 * maps, 16 * maps, kernel_size=2, stride=2),
+            LayerNorm2d(16 * maps),
             nn.GELU(),
-            nn.Conv2d(16, dim, kernel_size=1),
+            nn.Conv2d(16 * maps, dim, kernel_size=1),
         )
 
     def encode_points(self, points: Tensor, labels: Tensor, image_size: int) -> Tensor:
@@ -42,8 +47,18 @@ class PromptEncoder(nn.Module):
             tokens = torch.where(labels == label, tokens + embedding, tokens)
         return torch.where(labels == NOT_A_POINT, self.not_a_point_embed.weight, tokens)
 
-    def encode_mask(self, mask_logits: Tensor) -> Tensor:
-        """[B, 1, 4g, 4g] -> [B, dim, g, g]"""
+    def encode_dense(self, mask_logits: Tensor | None, maps: Tensor | None, side: int) -> Tensor:
+        """The mask so far [B, 1, 4g, 4g] and drawn prompts [B, 3, 4g, 4g] -> [B or 1, dim, g, g]"""
+        if mask_logits is None and maps is None:
+            return self.no_mask(side)
+        if self.draws_maps:
+            given = mask_logits if maps is None else maps
+            assert given is not None, "one of them is there"
+            if mask_logits is None:
+                mask_logits = given.new_zeros(len(given), 1, *given.shape[2:])
+            if maps is None:
+                maps = given.new_zeros(len(given), NUM_MAPS, *given.shape[2:])
+            mask_logits = torch.cat([mask_logits, maps], dim=1)
         return self.mask_downscaling(mask_logits)
 
     def no_mask(self, side: int) -> Tensor:
@@ -57,6 +72,29 @@ class PromptEncoder(nn.Module):
         y, x = torch.meshgrid(axis, axis, indexing="ij")
         position: Tensor = self.pe_layer(torch.stack([x, y], dim=-1))
         return position.permute(2, 0, 1)[None].to(weight.dtype)
+
+
+def draw_maps(points: Tensor, labels: Tensor, side: int) -> Tensor:
+    """points [B, P, 2] (x, y) in 0..1, labels [B, P] -> [B, 3, side, side] in 0..MAP_SCALE
+
+    A click is a soft disk; a box is its inside, with an edge one cell wide.
+    """
+    axis = (torch.arange(side, device=points.device, dtype=torch.float32) + 0.5) / side
+    offset_x, offset_y = (axis - points[..., i, None].float() for i in (0, 1))  # [B, P, side]
+    disk_x, disk_y = ((-(d**2) / (2 * CLICK_SIGMA**2)).exp() for d in (offset_x, offset_y))
+    disks = disk_y[..., :, None] * disk_x[..., None, :]
+    clicks = (
+        (disks * (labels == label)[..., None, None]).amax(dim=1) for label in (POSITIVE, NEGATIVE)
+    )
+    inside_x, inside_y = (_between_corners(d, labels) for d in (offset_x, offset_y))
+    return MAP_SCALE * torch.stack([*clicks, inside_y[:, :, None] * inside_x[:, None, :]], dim=1)
+
+
+def _between_corners(offset: Tensor, labels: Tensor) -> Tensor:
+    """offset [B, P, side] of each cell from each point -> [B, side], 1 between a box's corners"""
+    after = (offset * offset.shape[-1] + 0.5).clamp(0, 1)
+    first, last = ((labels == corner)[..., None] for corner in (TOP_LEFT, BOTTOM_RIGHT))
+    return (after * first).amax(dim=1) * ((1 - after) * last).amax(dim=1)
 
 
 class RandomPosition(nn.Module):

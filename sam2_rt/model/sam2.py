@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_rt.model.config import MAX_POINTERS, NUM_RECENT, ModelConfig
-from sam2_rt.model.image_encoder import ImageEncoder
+from sam2_rt.model.image_encoder import Hiera, ImageEncoder
 from sam2_rt.model.layers import MLP, sine_position_1d, sine_position_2d
-from sam2_rt.model.mask_decoder import MaskDecoder, choose_by_iou, choose_single
+from sam2_rt.model.mask_decoder import Candidates, MaskDecoder, choose_by_iou, choose_single
 from sam2_rt.model.memory_attention import MemoryAttention, MemoryTokens
 from sam2_rt.model.memory_encoder import MemoryEncoder
-from sam2_rt.model.prompt_encoder import NOT_A_POINT, PromptEncoder
+from sam2_rt.model.prompt_encoder import NOT_A_POINT, PromptEncoder, draw_maps
 
 ABSENT_LOGIT = -1024.0  # of every pixel while the occlusion head says the object is not there
 GIVEN_LOGIT = 10.0  # of a mask that was given rather than predicted
@@ -78,12 +78,10 @@ class SAM2(nn.Module):
         self.config = config
         dim, memory_dim = config.dim, config.memory_dim
         self.image_encoder = ImageEncoder(config.trunk, dim)
-        self.memory_attention = MemoryAttention(
-            dim, memory_dim, config.memory_layers, config.feedforward_dim
-        )
+        self.memory_attention = MemoryAttention(config)
         self.memory_encoder = MemoryEncoder(dim, memory_dim)
-        self.sam_prompt_encoder = PromptEncoder(dim)
-        self.sam_mask_decoder = MaskDecoder(dim, config.feedforward_dim)
+        self.sam_prompt_encoder = PromptEncoder(dim, draws_maps=config.prompt_maps)
+        self.sam_mask_decoder = MaskDecoder(dim, config.feedforward_dim, config.mixing_blocks)
         self.obj_ptr_proj = MLP((dim, dim, dim, dim))
         self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         self.maskmem_tpos_enc = nn.Parameter(torch.zeros(NUM_RECENT + 1, 1, 1, memory_dim))
@@ -98,8 +96,9 @@ class SAM2(nn.Module):
     def _begin_small(self) -> None:
         """Starts the free-standing embeddings near zero, as the paper's code does."""
         trunk = self.image_encoder.trunk
-        nn.init.trunc_normal_(trunk.pos_embed, std=EMBEDDING_STD)
-        nn.init.trunc_normal_(trunk.pos_embed_window, std=EMBEDDING_STD)
+        if isinstance(trunk, Hiera):
+            nn.init.trunc_normal_(trunk.pos_embed, std=EMBEDDING_STD)
+            nn.init.trunc_normal_(trunk.pos_embed_window, std=EMBEDDING_STD)
         for parameter in self.parameters(recurse=False):
             nn.init.trunc_normal_(parameter, std=EMBEDDING_STD)
 
@@ -162,21 +161,35 @@ class SAM2(nn.Module):
         *,
         is_ambiguous: bool,
     ) -> Decoded:
-        """feature [B, dim, g, g] -> an answer a row.
+        """feature [B, dim, g, g] -> an answer a row, as propose_masks and choose_mask say"""
+        candidates = self.propose_masks(feature, high_resolution, prompt)
+        return self.choose_mask(candidates, is_ambiguous=is_ambiguous)
 
-        prompt None: propagation. is_ambiguous: choose among three masks by predicted IoU, as SAM 2
-        does for one point or none; otherwise answer with the single mask.
-        """
-        batch, side = len(feature), feature.shape[-1]
-        encoder = self.sam_prompt_encoder
-        tokens = self._prompt_tokens(prompt, batch)
-        if prompt is None or prompt.mask_logits is None:
-            dense = encoder.no_mask(side)
-        else:
-            dense = encoder.encode_mask(prompt.mask_logits.to(feature.dtype))
-        candidates = self.sam_mask_decoder(
+    def propose_masks(
+        self,
+        feature: Tensor,
+        high_resolution: tuple[Tensor, Tensor],
+        prompt: PromptTensors | None,
+    ) -> Candidates:
+        """feature [B, dim, g, g] -> all four masks of each row; prompt None: propagation"""
+        encoder, side = self.sam_prompt_encoder, feature.shape[-1]
+        logits = maps = None
+        if prompt is not None:
+            logits, maps = prompt.mask_logits, self._maps(prompt, side)
+        dense = encoder.encode_dense(
+            *(None if x is None else x.to(feature.dtype) for x in (logits, maps)), side
+        )
+        tokens = self._prompt_tokens(prompt, len(feature))
+        return self.sam_mask_decoder(
             feature + dense, encoder.grid_position(side), tokens, high_resolution
         )
+
+    def choose_mask(self, candidates: Candidates, *, is_ambiguous: bool) -> Decoded:
+        """One mask a row, empty where the object is absent.
+
+        is_ambiguous: choose among three masks by predicted IoU, as SAM 2 does for one point or
+        none; otherwise answer with the single mask.
+        """
         choose = choose_by_iou if is_ambiguous else choose_single
         score = candidates.object_score.float()
         logits = torch.where(
@@ -184,6 +197,12 @@ class SAM2(nn.Module):
         )
         mask_logits, iou, token = choose(candidates._replace(mask_logits=logits))
         return Decoded(mask_logits, iou.float(), score, self._pointer(token, score > 0))
+
+    def _maps(self, prompt: PromptTensors, side: int) -> Tensor | None:
+        """Clicks and box drawn at stride 4, if this model reads such maps and there are any."""
+        if not self.config.prompt_maps or prompt.points.shape[1] == 0:
+            return None
+        return draw_maps(prompt.points / self.config.image_size, prompt.labels, 4 * side)
 
     def _prompt_tokens(self, prompt: PromptTensors | None, batch: int) -> Tensor:
         weight = self.no_obj_ptr

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from sam2_rt.model.mask_decoder import Candidates
 from sam2_rt.model.sam2 import SAM2, Decoded, Embedding, Memories, PromptTensors
 
 
@@ -16,6 +17,8 @@ class Step(NamedTuple):
     decoded: Decoded
     memory: Tensor
     """[B, memory_dim, g, g]"""
+    candidates: Candidates | None = None
+    """What the answer was chosen from, which training judges; None where a mask was given."""
 
 
 def track_step(
@@ -32,12 +35,10 @@ def track_step(
     )
     # One click may mean the shirt or the person; a box or a second click settles it.
     is_ambiguous = prompt is None or prompt.points.shape[1] <= 1
-    decoded = model.decode_masks(
-        feature, embedding.high_resolution, prompt, is_ambiguous=is_ambiguous
-    )
-    return Step(
-        decoded, model.encode_memory(embedding.feature, decoded, is_prompted=prompt is not None)
-    )
+    candidates = model.propose_masks(feature, embedding.high_resolution, prompt)
+    decoded = model.choose_mask(candidates, is_ambiguous=is_ambiguous)
+    memory = model.encode_memory(embedding.feature, decoded, is_prompted=prompt is not None)
+    return Step(decoded, memory, candidates)
 
 
 def adopt_step(model: SAM2, embedding: Embedding, mask: Tensor) -> Step:

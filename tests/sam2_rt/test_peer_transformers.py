@@ -2,19 +2,19 @@ import pytest
 import torch
 
 from sam2_rt.data.ball_clip import make_clip
-from sam2_rt.model.config import NANO, TINY, ModelConfig
+from sam2_rt.model.config import TINY, ModelConfig
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.peer_transformers import PeerTracker, build_peer
 from sam2_rt.tracking.frame import Frame, to_input
 from sam2_rt.tracking.prompt import Point, Prompt
 from sam2_rt.tracking.tracker import Tracker
-from seeded import seed_
+from seeded import SMALL_HIERA, seed_
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        ModelConfig(NANO.trunk, image_size=64, memory_layers=1, feedforward_dim=64),
+        ModelConfig(SMALL_HIERA, image_size=64, memory_layers=1, feedforward_dim=64),
         ModelConfig(TINY, image_size=256),
         ModelConfig(TINY, image_size=512, version="2.0"),
     ],

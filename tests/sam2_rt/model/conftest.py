@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from sam2_rt.model import zoo
-from sam2_rt.model.config import NANO, TINY, ModelConfig
+from sam2_rt.model.config import TINY, ModelConfig
 from sam2_rt.model.sam2 import SAM2
-from seeded import seed_
+from seeded import SMALL_HIERA, seed_
 
 NAME = "sam2.1-hiera-tiny"
-SMALLEST = ModelConfig(NANO.trunk, image_size=64, dim=64, memory_layers=1, feedforward_dim=64)
+SMALLEST = ModelConfig(SMALL_HIERA, image_size=64, dim=64, memory_layers=1, feedforward_dim=64)
 
 
 @pytest.fixture(scope="session")

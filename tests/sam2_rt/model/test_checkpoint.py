@@ -13,12 +13,14 @@ from sam2_rt.model.checkpoint import (
     read_checkpoint,
     to_transformers,
 )
-from sam2_rt.model.config import BASE_PLUS, LARGE, NANO, SMALL, TINY, ModelConfig, TrunkConfig
+from sam2_rt.model.config import BASE_PLUS, LARGE, SMALL, TINY, ModelConfig, TrunkConfig
 from sam2_rt.peer_transformers import peer_config
+from seeded import SMALL_HIERA
 
 TRUNKS = {"tiny": TINY, "small": SMALL, "base_plus": BASE_PLUS, "large": LARGE}
 OFFICIAL = [(size, version) for size in TRUNKS for version in ("2.0", "2.1")]
-SMALLEST = ModelConfig(NANO.trunk, image_size=64, memory_layers=1, feedforward_dim=64)
+
+SMALLEST = ModelConfig(SMALL_HIERA, image_size=64, memory_layers=1, feedforward_dim=64)
 
 
 def random_weights(config: ModelConfig) -> dict[str, Tensor]:

@@ -1,10 +1,11 @@
 import torch
 
 from golden_data import assert_near, golden
+from sam2_rt.model.config import ModelConfig
 from sam2_rt.model.layers import sine_position_2d
 from sam2_rt.model.memory_attention import MemoryAttention, MemoryTokens
 from sam2_rt.model.sam2 import SAM2
-from seeded import inputs
+from seeded import SMALL_HIERA, inputs
 
 MODULES = golden("modules_tiny_2.1_256")
 POSITION = sine_position_2d(256, 16, 16, torch.device("cpu")).flatten(1).T
@@ -50,7 +51,9 @@ def test_padded_keys_change_nothing(tiny: SAM2):
 
 
 def test_training_may_follow_inference():
-    attention = MemoryAttention(64, 16, num_layers=1, feedforward_dim=64)
+    attention = MemoryAttention(
+        ModelConfig(SMALL_HIERA, dim=64, memory_dim=16, memory_layers=1, feedforward_dim=64)
+    )
     feature, tokens = torch.randn(1, 16, 64), torch.randn(1, 16, 16)
     memories = MemoryTokens(tokens, torch.zeros_like(tokens), 0, None)
     with torch.inference_mode():

@@ -20,7 +20,7 @@ def test_a_box_and_a_mask_agree_with_the_official_encoder(tiny: SAM2):
     corners = torch.tensor([[[30.0, 40.0], [200.0, 220.0]]])
     tokens = encoder.encode_points(corners, torch.tensor([[2, 3]]), 256)
     assert_near(tokens, MODULES["prompt.boxmask.sparse"])
-    dense = encoder.encode_mask(5 * inputs("pmask", 1, 1, 64, 64))
+    dense = encoder.encode_dense(5 * inputs("pmask", 1, 1, 64, 64), None, 16)
     assert_near(dense[0], MODULES["prompt.boxmask.dense"])
 
 
