@@ -1,0 +1,120 @@
+"""SceneMaker: endless made-up clips with exact masks, from a seed each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from sam2_rt.data.sample import Sample
+from sam2_rt.data.scenes.cast import Cast
+from sam2_rt.data.scenes.compose import draw_frame, mask_of
+from sam2_rt.data.scenes.layered import Format, draw_layered
+from sam2_rt.data.scenes.photos import (
+    IGNORED_ID,
+    SkippedPicture,
+    cutout_bank,
+    masked_bank,
+    photo_bank,
+)
+from sam2_rt.data.scenes.scene import Scene
+from sam2_rt.data.scenes.whole_photo import draw_whole_photo
+
+MAX_MASKLETS: Final = 4
+"""Of one sample."""
+MIN_AREA: Final = 0.004
+"""Share of the first frame that a masklet covers at least, so that it can be prompted there."""
+MAX_AREA: Final = 0.7
+"""And at most: what fills the picture is no object."""
+
+_MAX_SCENES: Final = 64
+"""A scene whose first frame shows no object is drawn anew; this many in a row do not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneConfig:
+    """What clips are made of and how large they are; every folder is optional."""
+
+    size: int = 256
+    """Side of the square frames, pixels."""
+    num_frames: int = 8
+    photo_folders: tuple[Path, ...] = ()
+    """Photographs without masks, searched recursively."""
+    mask_folders: tuple[Path, ...] = ()
+    """Each with images/ and masks/: PNGs of ids, 0 unknown or background, 255 ignored."""
+    cutout_folders: tuple[Path, ...] = ()
+    """RGBA PNGs, searched recursively."""
+    difficulty: float = 1.0
+    """0: few, large, slow objects; 1: everything."""
+
+
+class SceneMaker:
+    """Makes samples; holds the pictures that were read last. One a process."""
+
+    def __init__(self, config: SceneConfig) -> None:
+        """Lists the folders. Raises FileNotFoundError for one that is missing."""
+        self.config = config
+        self._cast = Cast(
+            photo_bank(config.photo_folders),
+            masked_bank(config.mask_folders),
+            cutout_bank(config.cutout_folders),
+        )
+        # Makers run side by side in processes of their own.
+        cv2.setNumThreads(1)
+
+    @property
+    def skipped(self) -> tuple[SkippedPicture, ...]:
+        """Pictures that could not be used, as far as they were drawn yet."""
+        cast = self._cast
+        return cast.photos.skipped + cast.masked.skipped + cast.cutouts.skipped
+
+    def make(self, seed: int, num_frames: int | None = None) -> Sample:
+        """One to four objects over num_frames (config.num_frames if None) frames.
+
+        The same seed, config and folders give the same arrays, in any process.
+        Every masklet is seen in the first frame.
+        """
+        config = self.config
+        form = Format(num_frames or config.num_frames, config.size, config.difficulty)
+        for attempt in range(_MAX_SCENES):
+            rng = np.random.default_rng((seed, attempt))
+            scene = self._draw_scene(rng, form)
+            first = draw_frame(scene, 0)
+            things = _choose(rng, scene, first[1])
+            if things:
+                return _record(scene, first, things)
+        raise AssertionError(f"seed {seed} gives no scene with an object")
+
+    def _draw_scene(self, rng: Generator, form: Format) -> Scene:
+        """Real photographs for most stills, for a third of the clips."""
+        share = 0.7 if form.num_frames == 1 else 0.35
+        scene = draw_whole_photo(rng, self._cast, form) if rng.random() < share else None
+        return scene or draw_layered(rng, self._cast, form)
+
+
+def _choose(rng: Generator, scene: Scene, owners: NDArray[np.uint16]) -> list[frozenset[int]]:
+    """What is well seen in the first frame; larger things likelier."""
+    areas = np.bincount(owners.ravel(), minlength=512) / owners.size
+    seen = [(thing, sum(float(areas[owner]) for owner in thing)) for thing in scene.things]
+    seen = [(thing, area) for thing, area in seen if MIN_AREA <= area <= MAX_AREA]
+    if not seen:
+        return []
+    weights = np.array([area for _, area in seen]) ** 0.5
+    count = min(len(seen), MAX_MASKLETS)
+    chosen = rng.choice(len(seen), count, replace=False, p=weights / weights.sum())
+    return [seen[int(index)][0] for index in chosen]
+
+
+def _record(
+    scene: Scene,
+    first: tuple[NDArray[np.uint8], NDArray[np.uint16]],
+    things: list[frozenset[int]],
+) -> Sample:
+    drawn = [first, *(draw_frame(scene, index) for index in range(1, scene.num_frames))]
+    owners = [owner for _, owner in drawn]
+    masklets = np.stack([np.stack([mask_of(owner, thing) for owner in owners]) for thing in things])
+    ignored = np.stack(owners) == IGNORED_ID if scene.backdrop.ids is not None else None
+    return Sample(np.stack([frame for frame, _ in drawn]), masklets, ignored)
