@@ -1,0 +1,1 @@
+"""Evaluation: how well a checkpoint follows what it is told to, against simple baselines."""

@@ -1,0 +1,41 @@
+"""Subject: the checkpoint that is evaluated, and what it is called in a table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sam2_rt.model import zoo
+from sam2_rt.model.sam2 import SAM2
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which model is evaluated, and where it runs."""
+
+    model: str = "nano"
+    """A name of the zoo."""
+    checkpoint: Path | None = None
+    """Weights in place of the zoo's."""
+    image_size: int | None = None
+    """Side of the input in pixels; None: the model's own."""
+    threads: int = 1
+    """Of torch on a CPU."""
+    device: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """The model, its file and its size, as far as they were given."""
+        file = f" {self.checkpoint.name}" if self.checkpoint else ""
+        size = f" at {self.image_size}" if self.image_size else ""
+        return f"{self.model}{file}{size}"
+
+    @property
+    def is_trained(self) -> bool:
+        """False: the weights are random."""
+        return zoo.is_trained(self.model, self.checkpoint)
+
+    def load(self) -> SAM2:
+        """The model in eval mode. Raises ValueError or OSError, which say what is missing."""
+        torch.set_num_threads(self.threads)
+        return zoo.load(self.model, self.checkpoint, device=self.device, image_size=self.image_size)
