@@ -103,12 +103,13 @@ def _open_by_names(folder: Path, splits: list[Path], split: str | None) -> Datas
 
 def _open_sav(folder: Path) -> Iterator[LabelledVideo | Skipped]:
     for video in sorted(folder.rglob("*.mp4")):
+        name = video.relative_to(folder).with_suffix("").as_posix()
         manual = video.with_name(f"{video.stem}_manual.json")
         masklets = manual if manual.is_file() else video.with_name(f"{video.stem}_auto.json")
         if masklets.is_file():
-            yield open_sav_video(video, masklets)
+            yield open_sav_video(name, video, masklets)
         else:
-            yield Skipped(video.stem, "has neither _manual.json nor _auto.json")
+            yield Skipped(name, "has neither _manual.json nor _auto.json")
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -71,9 +71,8 @@ class SavVideo:
             )
 
 
-def open_sav_video(video_file: Path, masklet_file: Path) -> SavVideo | Skipped:
+def open_sav_video(name: str, video_file: Path, masklet_file: Path) -> SavVideo | Skipped:
     """Reads the header and one frame of the mp4, and the JSON without decoding its masks."""
-    name = video_file.stem
     try:
         clip = VideoClip.open(video_file)
         num_frames = clip.num_frames or _reader(video_file, os.getpid()).num_frames
