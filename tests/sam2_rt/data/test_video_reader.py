@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from tiny_datasets import NUM_FRAMES, frame, write_mp4
+
+from sam2_rt.data.clip import ClipError
+from sam2_rt.data.video_reader import KEPT_FRAMES, VideoReader
+
+
+@pytest.mark.parametrize(
+    "order",
+    [range(NUM_FRAMES), range(NUM_FRAMES - 1, -1, -1), (8, 0, 4, 4, 3, 5, 7, 1), (6, 2, 6, 2)],
+)
+def test_frames_come_in_any_order(tmp_path: Path, order: tuple[int, ...]):
+    reader = VideoReader(write_mp4(tmp_path / "clip.mp4"))
+    assert reader.num_frames == NUM_FRAMES
+    for index in order:
+        np.testing.assert_allclose(reader.frame(index).astype(int), frame(index), atol=12)
+
+
+def test_few_decoded_frames_are_kept(tmp_path: Path):
+    reader = VideoReader(write_mp4(tmp_path / "clip.mp4"))
+    for index in range(NUM_FRAMES):
+        reader.frame(index)
+    assert list(reader._kept) == list(range(NUM_FRAMES - KEPT_FRAMES, NUM_FRAMES))
+
+
+def test_a_frame_read_just_now_is_not_decoded_again(tmp_path: Path):
+    reader = VideoReader(write_mp4(tmp_path / "clip.mp4"))
+    assert reader.frame(3) is reader.frame(3)
+
+
+def test_a_file_that_is_no_video_is_named(tmp_path: Path):
+    (tmp_path / "clip.mp4").write_bytes(b"no video")
+    with pytest.raises(ClipError, match=r"clip\.mp4 is no video"):
+        VideoReader(tmp_path / "clip.mp4")
+
+
+def test_a_garbled_packet_is_named_and_the_frames_well_before_it_are_read(tmp_path: Path):
+    file = write_mp4(tmp_path / "clip.mp4")
+    with av.open(str(file)) as container:
+        packet = [(p.pos, p.size) for p in container.demux(video=0)][5]
+    data = bytearray(file.read_bytes())
+    data[packet[0] : packet[0] + packet[1]] = b"U" * packet[1]
+    file.write_bytes(data)
+    reader = VideoReader(file)
+    for index in (0, 1):
+        np.testing.assert_allclose(reader.frame(index).astype(int), frame(index), atol=12)
+    for index in (5, 6):
+        with pytest.raises(ClipError, match=rf"clip\.mp4, frame {index} cannot be decoded"):
+            reader.frame(index)
+    np.testing.assert_allclose(reader.frame(0).astype(int), frame(0), atol=12)
