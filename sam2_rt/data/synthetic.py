@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sam2_rt.data.sample import Sample
 from sam2_rt.data.scenes.cast import Cast
 from sam2_rt.data.scenes.compose import draw_frame, mask_of
-from sam2_rt.data.scenes.layered import Format, draw_layered
+from sam2_rt.data.scenes.layered import draw_layered, draw_portrait
 from sam2_rt.data.scenes.photos import (
     IGNORED_ID,
     SkippedPicture,
@@ -20,13 +20,15 @@ from sam2_rt.data.scenes.photos import (
     masked_bank,
     photo_bank,
 )
-from sam2_rt.data.scenes.scene import Scene
+from sam2_rt.data.scenes.scene import Format, Scene
 from sam2_rt.data.scenes.whole_photo import draw_whole_photo
 
 MAX_MASKLETS: Final = 4
 """Of one sample."""
 MIN_AREA: Final = 0.004
 """Share of the first frame that a masklet covers at least, so that it can be prompted there."""
+MIN_AREA_EASY: Final = 0.015
+"""The same at difficulty 0."""
 MAX_AREA: Final = 0.7
 """And at most: what fills the picture is no object."""
 
@@ -83,29 +85,41 @@ class SceneMaker:
             rng = np.random.default_rng((seed, attempt))
             scene = self._draw_scene(rng, form)
             first = draw_frame(scene, 0)
-            things = _choose(rng, scene, first[1])
+            things = choose_things(rng, scene, first[1])
             if things:
                 return _record(scene, first, things)
         raise AssertionError(f"seed {seed} gives no scene with an object")
 
     def _draw_scene(self, rng: Generator, form: Format) -> Scene:
-        """Real photographs for most stills, for a third of the clips."""
-        share = 0.7 if form.num_frames == 1 else 0.35
-        scene = draw_whole_photo(rng, self._cast, form) if rng.random() < share else None
+        """Whole photographs for most stills and a third of the clips; else layers."""
+        kind = rng.random()
+        scene = None
+        if kind < (0.6 if form.num_frames == 1 else 0.33):
+            scene = draw_whole_photo(rng, self._cast, form)
+        elif kind > 0.9:
+            scene = draw_portrait(rng, self._cast, form)
         return scene or draw_layered(rng, self._cast, form)
 
 
-def _choose(rng: Generator, scene: Scene, owners: NDArray[np.uint16]) -> list[frozenset[int]]:
-    """What is well seen in the first frame; larger things likelier."""
+def choose_things(rng: Generator, scene: Scene, owners: NDArray[np.uint16]) -> list[frozenset[int]]:
+    """At most four of what is well seen in the first frame [S, S]; larger things likelier."""
+    least = MIN_AREA_EASY + (MIN_AREA - MIN_AREA_EASY) * scene.form.difficulty
     areas = np.bincount(owners.ravel(), minlength=512) / owners.size
-    seen = [(thing, sum(float(areas[owner]) for owner in thing)) for thing in scene.things]
-    seen = [(thing, area) for thing, area in seen if MIN_AREA <= area <= MAX_AREA]
-    if not seen:
-        return []
-    weights = np.array([area for _, area in seen]) ** 0.5
-    count = min(len(seen), MAX_MASKLETS)
-    chosen = rng.choice(len(seen), count, replace=False, p=weights / weights.sum())
-    return [seen[int(index)][0] for index in chosen]
+    shares = np.array([areas[list(thing)].sum() for thing in scene.things])
+    seen = np.flatnonzero((shares >= least) & (shares <= MAX_AREA))
+    # By exponential clocks: an order in which each is first with a chance by its weight.
+    clocks = rng.exponential(size=seen.size) / shares[seen] ** 0.6
+    chosen: list[frozenset[int]] = []
+    for index in seen[np.argsort(clocks)]:
+        if len(chosen) < MAX_MASKLETS and _is_solid(mask_of(owners, scene.things[index])):
+            chosen.append(scene.things[index])
+    return chosen
+
+
+def _is_solid(mask: NDArray[np.bool_]) -> bool:
+    """More than slivers that something in front has left over."""
+    inner = cv2.erode(mask.view(np.uint8), np.ones((5, 5), np.uint8))
+    return int(inner.sum()) > 0.2 * int(mask.sum())
 
 
 def _record(
@@ -113,7 +127,7 @@ def _record(
     first: tuple[NDArray[np.uint8], NDArray[np.uint16]],
     things: list[frozenset[int]],
 ) -> Sample:
-    drawn = [first, *(draw_frame(scene, index) for index in range(1, scene.num_frames))]
+    drawn = [first, *(draw_frame(scene, index) for index in range(1, scene.form.num_frames))]
     owners = [owner for _, owner in drawn]
     masklets = np.stack([np.stack([mask_of(owner, thing) for owner in owners]) for thing in things])
     ignored = np.stack(owners) == IGNORED_ID if scene.backdrop.ids is not None else None

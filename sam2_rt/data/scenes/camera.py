@@ -8,6 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from sam2_rt.data.scenes.affine import Matrices, corners, move, scale, turn
+from sam2_rt.data.scenes.motion import wander
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +26,15 @@ class Camera:
     roll: NDArray[np.float64]
     """[T], radians"""
 
+    @property
+    def squeeze(self) -> NDArray[np.float64]:
+        """[2], width and height of the view in the world at zoom 1; their product is 1."""
+        return np.array((math.sqrt(self.aspect), 1 / math.sqrt(self.aspect)))
+
     def matrices(self, nearness: float = 1.0) -> Matrices:
         """World to pixels; what is near (above 1) moves more than what is far."""
-        squeeze = math.sqrt(self.aspect)
-        lens = scale(self.frame_size / squeeze, self.frame_size * squeeze)
+        width, height = self.squeeze
+        lens = scale(self.frame_size / width, self.frame_size / height)
         middle = move((self.frame_size / 2, self.frame_size / 2))
         seen = turn(-self.roll) @ scale(self.zoom**nearness) @ move(-self.place * nearness)
         matrices: Matrices = middle @ lens @ seen
@@ -44,7 +50,7 @@ class Camera:
 def draw_aspect(rng: Generator) -> float:
     """Models see pictures squeezed into a square: mostly 4:3 or 16:9, some upright."""
     kind = rng.random()
-    if kind < 0.3:
+    if kind < 0.25:
         return 1.0
     wide = float(rng.choice((4 / 3, 1.5, 16 / 9)))
     return wide if kind < 0.85 else 1 / wide
@@ -60,9 +66,9 @@ def draw_camera(rng: Generator, num_frames: int, frame_size: int, pace: float) -
         place = place + size * rng.normal(size=(num_frames, 2))
         roll = roll + 0.3 * size * rng.normal(size=num_frames)
     if kind > 0.45:
-        reach = min(pace * (num_frames - 1) * rng.uniform(0.3, 1.2), 0.6)
-        way = rng.uniform(0, 2 * math.pi)
-        place = place + reach * time[:, None] * np.array((math.cos(way), 0.6 * math.sin(way)))
+        step = min(pace * rng.uniform(0.3, 1.2), 0.07)
+        place = place + wander(rng, np.zeros(2), step, num_frames)
+        reach = min(step * (num_frames - 1), 0.6)
         zoom = np.exp(rng.uniform(-0.8, 0.8) * reach * time * (rng.random() < 0.6))
         roll = roll + rng.uniform(-0.5, 0.5) * reach * time * (rng.random() < 0.4)
     return Camera(frame_size, draw_aspect(rng), place - place[0], zoom, roll - roll[0])

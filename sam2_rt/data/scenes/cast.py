@@ -1,4 +1,4 @@
-"""Cast: where sprites and backgrounds come from."""
+"""Cast: where backgrounds and sprites come from, whatever folders there are."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,16 +12,24 @@ from sam2_rt.data.scenes.photos import Bank, Photo
 from sam2_rt.data.scenes.shape import draw_outline
 from sam2_rt.data.scenes.sprite import (
     Sprite,
-    can_be_cut,
     cut_out,
-    fit_sprite,
+    feather,
     flip_sprite,
+    is_bust,
+    is_whole,
     make_sprite,
 )
+from sam2_rt.data.scenes.superpixel import draw_piece
+from sam2_rt.data.scenes.text import draw_sign
 from sam2_rt.data.scenes.texture import draw_texture
 
+Picture = NDArray[np.uint8]
+"""[H, W, 3]"""
+
 _TRIES: Final = 8
-_SHAPE_SIDE: Final = 192
+_SHAPE_SIDE: Final = 160
+_LARGEST: Final = 4
+"""Of a photograph's objects one of so many is cut out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,67 +40,99 @@ class Cast:
     masked: Bank[Photo]
     cutouts: Bank[NDArray[np.uint8]]
 
-    def background(self, rng: Generator) -> NDArray[np.uint8]:
-        """A photograph, or a texture one time in four or when there is none: [H, W, 3]."""
-        bank = self.masked if rng.random() < 0.3 and len(self.masked) else self.photos
-        photo = bank.draw(rng) if rng.random() < 0.75 else None
+    def background(self, rng: Generator) -> Picture:
+        """A photograph, or a texture one time in five and when there is none."""
+        photo = self.photo(rng) if rng.random() < 0.8 else None
         if photo is None:
-            return draw_texture(rng, 320, 420)
-        return _flip(rng, photo.rgb)
+            return draw_texture(rng, 300, 400)
+        return np.asarray(cv2.flip(photo, 1), np.uint8) if rng.random() < 0.5 else photo
 
-    def sprite(self, rng: Generator, long_side: float, background: NDArray[np.uint8]) -> Sprite:
-        """Of about that many pixels; some shapes have the background's own colours."""
+    def photo(self, rng: Generator) -> Picture | None:
+        """Any, with or without masks."""
+        both = len(self.photos) + len(self.masked)
+        if both == 0:
+            return None
+        bank = self.photos if rng.integers(both) < len(self.photos) else self.masked
+        photo = bank.draw(rng)
+        return None if photo is None else photo.rgb
+
+    def texture(self, rng: Generator, side: int) -> Picture:
+        """A square, mostly out of a photograph."""
+        photo = self.photo(rng) if rng.random() < 0.75 else None
+        return draw_texture(rng, side, side) if photo is None else crop(rng, photo, side)
+
+    def sprite(self, rng: Generator) -> Sprite:
+        """An object or a piece of a photograph, a cut-out, a shape or a sign."""
         kind = rng.random()
         sprite = None
-        if kind < 0.5:
-            sprite = self._object(rng)
-        elif kind < 0.7:
+        if kind < 0.52:
+            sprite = self.whole_object(rng)
+        elif kind < 0.68:
+            sprite = self.piece(rng)
+        elif kind < 0.80:
             sprite = self._cutout(rng)
+        elif kind < 0.85:
+            sprite = draw_sign(rng, self.texture(rng, _SHAPE_SIDE))
         if sprite is None:
-            sprite = self._shape(rng, background)
-        if rng.random() < 0.5:
-            sprite = flip_sprite(sprite)
-        return fit_sprite(sprite, long_side)
+            outline = draw_outline(rng, _SHAPE_SIDE)
+            sprite = make_sprite(self.texture(rng, _SHAPE_SIDE), outline)
+        return flip_sprite(sprite) if rng.random() < 0.5 else sprite
 
-    def _object(self, rng: Generator) -> Sprite | None:
+    def whole_object(self, rng: Generator) -> Sprite | None:
+        """Of a photograph with masks; None if there is none."""
         for _ in range(_TRIES):
             photo = self.masked.draw(rng)
             if photo is None:
                 return None
-            whole = [one for one in photo.objects if can_be_cut(one)]
+            whole = [one for one in photo.objects if is_whole(one)][:_LARGEST]
             if whole:
-                return cut_out(photo, whole[int(rng.integers(min(len(whole), 4)))])
+                return cut_out(photo, whole[int(rng.integers(len(whole)))])
         return None
+
+    def bust(self, rng: Generator) -> Sprite | None:
+        """A person, mostly, whom the lower border of the photograph cuts off; None if none."""
+        for _ in range(3 * _TRIES):
+            photo = self.masked.draw(rng)
+            if photo is None:
+                return None
+            cut = [one for one in photo.objects[:2] if is_bust(one)]
+            if cut:
+                return cut_out(photo, cut[0])
+        return None
+
+    def piece(self, rng: Generator) -> Sprite | None:
+        """A superpixel of a photograph; None if there is none."""
+        photo = self.photo(rng)
+        if photo is None:
+            return None
+        mask = draw_piece(rng, photo)
+        return make_sprite(photo, feather(mask)) if mask.any() else None
 
     def _cutout(self, rng: Generator) -> Sprite | None:
         rgba = self.cutouts.draw(rng)
         if rgba is None:
             return None
-        return make_sprite(np.ascontiguousarray(rgba[..., :3]), rgba[..., 3])
-
-    def _shape(self, rng: Generator, background: NDArray[np.uint8]) -> Sprite:
-        mask = draw_outline(rng, _SHAPE_SIDE)
-        photo = self.photos.draw(rng) if rng.random() < 0.7 else None
-        if rng.random() < 0.3:
-            texture = _crop(rng, background, _SHAPE_SIDE)
-        elif photo is not None:
-            texture = _crop(rng, photo.rgb, _SHAPE_SIDE)
-        else:
-            texture = draw_texture(rng, _SHAPE_SIDE, _SHAPE_SIDE)
-        return make_sprite(texture, mask)
+        return make_sprite(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
 
 
-def _flip(rng: Generator, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(rgb[:, ::-1]) if rng.random() < 0.5 else rgb
+def camouflage(rng: Generator, sprite: Sprite, background: Picture) -> Sprite:
+    """Of the same outline, but filled from the background, a little brighter, darker or tinted."""
+    width, height = sprite.size
+    side = max(width, height)
+    texture = crop(rng, background, side)[:height, :width].astype(np.float32)
+    gain = float(rng.choice((-1, 1)) * rng.uniform(0.12, 0.4))
+    tint = rng.normal(0, 12, 3)
+    filled = np.clip(texture * (1 + gain) + tint, 0, 255).astype(np.uint8)
+    return make_sprite(filled, sprite.alpha)
 
 
-def _crop(rng: Generator, rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """A square part of a picture, as large as the side or shrunk to it."""
+def crop(rng: Generator, rgb: Picture, side: int) -> Picture:
+    """A square part of a picture, scaled to that side."""
     height, width = rgb.shape[:2]
-    taken = int(rng.integers(min(side, height, width) // 2, min(height, width) + 1))
+    most = min(height, width)
+    taken = int(rng.integers(min(side // 2, most), most + 1))
     top = int(rng.integers(height - taken + 1))
     left = int(rng.integers(width - taken + 1))
     part = rgb[top : top + taken, left : left + taken]
-    return cv2.resize(
-        part, (side, side), interpolation=cv2.INTER_AREA if taken > side else cv2.INTER_LINEAR
-    )
+    how = cv2.INTER_AREA if taken > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part, (side, side), interpolation=how), np.uint8)

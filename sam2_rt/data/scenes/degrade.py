@@ -6,6 +6,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.random import Generator
 from numpy.typing import NDArray
 
@@ -54,18 +55,26 @@ def draw_flaws(rng: Generator, difficulty: float) -> Flaws:
 
 def degrade(frame: Frame, flaws: Flaws, index: int) -> Frame:
     """The frame of that index as the camera of a clip would have recorded it."""
+    done: MatLike = frame
     if flaws.grey:
-        frame = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        done = cv2.cvtColor(cv2.cvtColor(done, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     if flaws.table:
-        frame = cv2.LUT(frame, _table(flaws.table))
+        done = cv2.LUT(done, _table(flaws.table))
     if flaws.blur:
-        frame = cv2.GaussianBlur(frame, (0, 0), flaws.blur)
+        done = cv2.GaussianBlur(done, (0, 0), flaws.blur)
     if flaws.noise:
-        frame = _add_noise(frame, flaws, index)
+        done = _add_noise(done, flaws, index)
     if flaws.quality:
-        _, packed = cv2.imencode(".jpg", frame, (cv2.IMWRITE_JPEG_QUALITY, flaws.quality))
-        frame = cv2.imdecode(packed, cv2.IMREAD_COLOR)
-    return frame
+        done = _compress(done, flaws.quality)
+    return np.asarray(done, np.uint8)
+
+
+def _compress(frame: MatLike, quality: int) -> MatLike:
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    _, packed = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    decoded = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    assert decoded is not None, "OpenCV cannot read what it wrote"
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
 @cache
@@ -73,7 +82,7 @@ def _noise_pool() -> NDArray[np.float32]:
     return np.random.default_rng(1).normal(size=(_POOL, _POOL, 3)).astype(np.float32)
 
 
-def _add_noise(frame: Frame, flaws: Flaws, index: int) -> Frame:
+def _add_noise(frame: MatLike, flaws: Flaws, index: int) -> MatLike:
     height, width = frame.shape[:2]
     assert max(height, width) <= _POOL, frame.shape
     rng = np.random.default_rng((flaws.seed, index))

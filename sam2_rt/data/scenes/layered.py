@@ -1,77 +1,90 @@
-"""Layered scenes: sprites with courses of their own over a background."""
+"""Layered scenes: actors with courses of their own over a background."""
 
-from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from sam2_rt.data.scenes.affine import Matrices, move, scale
+from sam2_rt.data.scenes.actors import Stage, draw_actors, draw_bust, draw_occluder, draw_size
+from sam2_rt.data.scenes.affine import move, scale
 from sam2_rt.data.scenes.camera import Camera, draw_camera
 from sam2_rt.data.scenes.cast import Cast
 from sam2_rt.data.scenes.degrade import draw_flaws
-from sam2_rt.data.scenes.motion import draw_motion, draw_pace
-from sam2_rt.data.scenes.scene import FIRST_LAYER, Backdrop, Layer, Scene
+from sam2_rt.data.scenes.light import draw_light, draw_shadow
+from sam2_rt.data.scenes.motion import draw_pace
+from sam2_rt.data.scenes.resample import draw_bend
+from sam2_rt.data.scenes.scene import Actor, Backdrop, Format, Look, Scene, make_scene
 
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """Of the clip to make."""
-
-    num_frames: int
-    size: int
-    difficulty: float
+MAX_ACTORS: Final = 8
 
 
 def draw_layered(rng: Generator, cast: Cast, form: Format) -> Scene:
-    """Two to eight sprites, fewer and larger ones in easy scenes."""
-    pace = draw_pace(rng, form.difficulty)
-    camera = draw_camera(rng, form.num_frames, form.size, pace)
-    background = cast.background(rng)
-    layers: list[Layer] = []
-    for _ in range(2 + int(rng.integers(0, 2 + round(5 * form.difficulty)))):
-        layers += _draw_layers(rng, cast, form, camera, background, pace)
-    return Scene(
-        num_frames=form.num_frames,
-        size=form.size,
-        backdrop=Backdrop(background, place_backdrop(camera, background.shape)),
-        layers=tuple(layers),
-        things=tuple(frozenset((FIRST_LAYER + number,)) for number in range(len(layers))),
+    """Two to eight actors over a background, fewer and larger ones in easy scenes."""
+    stage = _set_stage(rng, cast, form)
+    actors = _draw_company(stage)
+    if rng.random() < 0.3 * form.difficulty:
+        actors.append(draw_occluder(stage))
+    backdrop = _place_backdrop(stage.camera, stage.background)
+    return make_scene(form, backdrop, (), actors, draw_look(rng, form))
+
+
+def draw_portrait(rng: Generator, cast: Cast, form: Format) -> Scene | None:
+    """A person large in front, as before a webcam; None if no photograph shows any."""
+    stage = _set_stage(rng, cast, form)
+    bust = draw_bust(stage)
+    if not bust:
+        return None
+    actors = bust
+    for _ in range(int(rng.integers(0, 3))):
+        others = draw_actors(stage, draw_size(rng, form.difficulty, 0.5))
+        actors = [*actors, *others] if rng.random() < 0.5 else [*others, *actors]
+    backdrop = _place_backdrop(stage.camera, stage.background)
+    return make_scene(form, backdrop, (), actors, draw_look(rng, form))
+
+
+def draw_look(rng: Generator, form: Format) -> Look:
+    """Light, shadows, motion blur and flaws; many clips have little of them."""
+    shutter = rng.uniform(0.2, 0.6) if rng.random() < 0.3 * form.difficulty else 0.0
+    return Look(
         flaws=draw_flaws(rng, form.difficulty),
+        light=draw_light(rng, form.num_frames),
+        shadow=draw_shadow(rng, form.size),
+        shutter=float(shutter),
     )
 
 
-def place_backdrop(camera: Camera, shape: tuple[int, ...]) -> Matrices:
-    """From the pixels of a picture [H, W, 3] that covers all that the camera sees."""
-    height, width = shape[:2]
+def _set_stage(rng: Generator, cast: Cast, form: Format) -> Stage:
+    pace = draw_pace(rng, form.difficulty)
+    camera = draw_camera(rng, form.num_frames, form.size, pace)
+    return Stage(rng, cast, form, camera, cast.background(rng), pace)
+
+
+def _draw_company(stage: Stage) -> list[Actor]:
+    """From back to front, mostly the larger ones behind."""
+    rng, difficulty = stage.rng, stage.form.difficulty
+    count = 2 + int(rng.integers(0, 2 + round(4 * difficulty)))
+    largest = 0.85 if count <= 3 else 0.6
+    sizes = [draw_size(rng, difficulty, largest) for _ in range(count)]
+    if rng.random() < 0.7:
+        sizes.sort(reverse=True)
+    actors: list[Actor] = []
+    for size in sizes:
+        actors += draw_actors(stage, size)
+    return actors[:MAX_ACTORS]
+
+
+def _place_backdrop(camera: Camera, background: NDArray[np.uint8]) -> Backdrop:
+    """Laid out so that it covers all that the camera sees."""
+    height, width = background.shape[:2]
     x0, y0, x1, y1 = camera.seen_world()
     factor = max((x1 - x0) / width, (y1 - y0) / height)
     laid = move(((x0 + x1) / 2, (y0 + y1) / 2)) @ scale(factor) @ move((-width / 2, -height / 2))
-    matrices: Matrices = camera.matrices() @ laid
-    return matrices
+    return Backdrop(background, camera.matrices() @ laid)
 
 
-def _draw_layers(
-    rng: Generator,
-    cast: Cast,
-    form: Format,
-    camera: Camera,
-    background: NDArray[np.uint8],
-    pace: float,
-) -> list[Layer]:
-    """A sprite, and sometimes a second that looks the same."""
-    size = draw_size(rng, form.difficulty)
-    sprite = cast.sprite(rng, size * form.size * 1.3, background)
-    nearness = rng.uniform(1.0, 1.5)
-    layers = []
-    for _ in range(1 + int(rng.random() < 0.15)):
-        leave = bool(rng.random() < 0.6)
-        motion = draw_motion(rng, form.num_frames, size, pace, leave=leave)
-        layers.append(Layer(sprite, camera.matrices(nearness) @ motion.matrices(sprite.size)))
-    return layers
-
-
-def draw_size(rng: Generator, difficulty: float) -> float:
-    """Of a sprite's longer side, as a share of the frame's."""
-    smallest = 0.32 - 0.18 * difficulty
-    return float(smallest + (0.85 - smallest) * rng.beta(1.2, 2.2))
+def bend_backdrop(rng: Generator, backdrop: Backdrop, form: Format, turns: float) -> Backdrop:
+    """The same, but the picture itself bends: what is on it moves and changes its form."""
+    reach = max(backdrop.rgb.shape) * rng.uniform(0.01, 0.035)
+    bend = draw_bend(rng, form.num_frames, reach, turns)
+    return Backdrop(backdrop.rgb, backdrop.matrices, backdrop.ids, bend)

@@ -1,6 +1,7 @@
 """Motion: where a sprite is over a clip. Lengths are shares of the frame's side, (0, 0) its middle.
 
-The pace of a clip stands for its frame rate: a clip of 3 frames a second is one of a high pace.
+The pace of a clip, the mean motion a frame, stands for its frame rate too: a clip of three frames
+a second is one of a high pace.
 """
 
 import math
@@ -15,23 +16,28 @@ from sam2_rt.data.scenes.affine import Matrices, move, scale, turn
 
 MAX_STEP: Final = 0.10
 """The fastest mean motion between two frames."""
+LEG: Final = 8
+"""Frames after which a course turns elsewhere, so that long clips do not run out of the world."""
 
-_VIEW: Final = 0.36
-"""Sprites start no farther from the middle along either axis."""
+_FREE: Final = 0.36
+"""Sprites start and turn no farther from the middle along either axis."""
+
+Points = NDArray[np.float64]
+"""[N, 2]"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """One sprite's course over T frames."""
 
-    place: NDArray[np.float64]
+    place: Points
     """[T, 2], of its middle"""
     angle: NDArray[np.float64]
     """[T], radians"""
     size: NDArray[np.float64]
     """[T], of its longer side"""
 
-    def matrices(self, sprite_size: tuple[int, int]) -> Matrices:
+    def matrices(self, sprite_size: tuple[float, float]) -> Matrices:
         """From the pixels of a sprite of that width and height to the world."""
         width, height = sprite_size
         middle = move((-width / 2, -height / 2))
@@ -46,51 +52,83 @@ def draw_pace(rng: Generator, difficulty: float) -> float:
     return float(np.exp(rng.uniform(math.log(0.003), math.log(fastest))))
 
 
-def draw_motion(
-    rng: Generator, num_frames: int, size: float, pace: float, *, leave: bool
-) -> Motion:
-    """A sprite of that size; if it is to leave, it ends off its first place as pace lets it."""
+def draw_start(rng: Generator, taken: list[Points]) -> Points:
+    """A first place [2], the freest of a few."""
+    tries = rng.uniform(-_FREE, _FREE, (3, 2))
+    if not taken:
+        return np.asarray(tries[0])
+    distances = np.linalg.norm(tries[:, None] - np.array(taken)[None], axis=2).min(axis=1)
+    return np.asarray(tries[int(distances.argmax())])
+
+
+def draw_motion(rng: Generator, num_frames: int, start: Points, size: float, pace: float) -> Motion:
+    """Two in three leave their first place clearly; some go out of the frame and come back."""
     time = np.linspace(0, 1, num_frames)
-    start = rng.uniform(-_VIEW, _VIEW, 2)
-    reach = pace * (num_frames - 1)
-    if leave:
-        reach = min(max(reach, size * rng.uniform(1.1, 1.6)), MAX_STEP * (num_frames - 1))
-    else:
-        reach *= rng.uniform(0.0, 0.6)
     kind = rng.random()
-    if kind < 0.2 and reach > 0.3:
-        place = (
-            start + _course(rng, start, reach * 0.6)[None] * np.sin(math.pi * time)[:, None] ** 2
-        )
+    step = pace
+    if kind < 0.65:
+        step = max(pace, size * rng.uniform(1.1, 1.6) / min(max(num_frames - 1, 1), LEG))
+    elif kind < 0.8:
+        step = pace * rng.uniform(0, 0.5)
+    step = min(step, MAX_STEP)
+    if 0.5 < kind < 0.65 and num_frames >= 5:
+        place = _excursion(rng, start, size, time)
     else:
-        place = start + _course(rng, start, reach)[None] * _eased(rng, time)[:, None]
-    place = place + _wobble(rng, time, min(reach, 0.5) * 0.15)
-    turned = rng.uniform(-1, 1) * min(reach * 3, 2.0) * (rng.random() < 0.6)
-    angle = rng.normal(0, 0.25) + turned * _eased(rng, time)
-    growth = rng.uniform(-1, 1) * min(reach, 0.6) * (rng.random() < 0.7)
-    return Motion(place, angle, size * np.exp(growth * _eased(rng, time)))
+        place = wander(rng, start, step, num_frames)
+    place = place + _wobble(rng, time, min(step, 0.05))
+    reach = min(step * (num_frames - 1), 1.0)
+    turned = rng.uniform(-1, 1) * reach * 3 * (rng.random() < 0.6)
+    grown = rng.uniform(-0.8, 0.8) * reach * (rng.random() < 0.7)
+    angle = rng.normal(0, 0.25) + turned * ease(rng, time)
+    return Motion(place, angle, size * np.exp(grown * ease(rng, time)))
 
 
-def _course(rng: Generator, start: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
-    """A way of that length, more often across the frame than out of it."""
-    ways = rng.uniform(0, 2 * math.pi, 4)
-    ends = start + reach * np.stack((np.cos(ways), np.sin(ways)), 1)
-    tries = int(rng.integers(1, 5))
-    best = int(np.argmin(np.abs(ends[:tries]).max(axis=1)))
-    course: NDArray[np.float64] = ends[best] - start
-    return course
+def wander(rng: Generator, start: Points, step: float, num_frames: int) -> Points:
+    """[T, 2]: a smooth course of that mean step that mostly stays about the frame."""
+    legs = max(1, math.ceil((num_frames - 1) / LEG))
+    reach = step * (num_frames - 1) / legs
+    turns = [start]
+    for _ in range(legs):
+        ways = rng.uniform(0, 2 * math.pi, int(rng.integers(2, 6)))
+        ends = turns[-1] + reach * np.stack((np.cos(ways), np.sin(ways)), 1)
+        turns.append(ends[int(np.abs(ends).max(axis=1).argmin())])
+    return _through(np.array(turns), ease(rng, np.linspace(0, 1, num_frames)))
 
 
-def _eased(rng: Generator, time: NDArray[np.float64]) -> NDArray[np.float64]:
+def ease(rng: Generator, time: NDArray[np.float64]) -> NDArray[np.float64]:
     """From 0 to 1, faster here and slower there."""
-    eased: NDArray[np.float64] = time + rng.uniform(-0.6, 0.6) * np.sin(2 * math.pi * time) / (
-        2 * math.pi
-    )
-    return eased
+    wave = np.sin(2 * math.pi * time) / (2 * math.pi)
+    return np.asarray(time + rng.uniform(-0.6, 0.6) * wave)
 
 
-def _wobble(rng: Generator, time: NDArray[np.float64], size: float) -> NDArray[np.float64]:
+def _through(turns: Points, time: NDArray[np.float64]) -> Points:
+    """[T, 2]: through the turns at equal times, without corners (Catmull and Rom's spline)."""
+    legs = len(turns) - 1
+    known = np.concatenate((turns[:1], turns, turns[-1:]))
+    at = np.clip(time * legs, 0, legs)
+    leg = np.minimum(at.astype(np.int64), legs - 1)
+    u = (at - leg)[:, None]
+    before, first, second, after = (known[leg + offset] for offset in range(4))
+    cubic = 3 * (first - second) + after - before
+    square = 2 * before - 5 * first + 4 * second - after
+    if legs == 1:
+        return np.asarray(first + (second - first) * u)
+    return np.asarray(first + 0.5 * u * (second - before + u * (square + u * cubic)))
+
+
+def _excursion(rng: Generator, start: Points, size: float, time: NDArray[np.float64]) -> Points:
+    """[T, 2]: out of the frame on the nearest side, and back to somewhere near."""
+    axis = int(np.abs(start).argmax())
+    out = (0.55 + size / 2) * (1.0 if start[axis] > 0 else -1.0) - start[axis]
+    course = np.zeros(2)
+    course[axis] = out
+    back = np.zeros(2)
+    back[1 - axis] = rng.uniform(-0.3, 0.3)
+    bump = np.sin(math.pi * np.clip(time * rng.uniform(1.0, 1.3), 0, 1))[:, None]
+    return np.asarray(start + bump * course + time[:, None] * back)
+
+
+def _wobble(rng: Generator, time: NDArray[np.float64], size: float) -> Points:
     """[T, 2], zero at first."""
     phase, speed = rng.uniform(0, 2 * math.pi, 2), rng.uniform(2, 8, 2)
-    wobble: NDArray[np.float64] = size * (np.sin(speed * time[:, None] + phase) - np.sin(phase))
-    return wobble
+    return np.asarray(size * (np.sin(speed * time[:, None] + phase) - np.sin(phase)))

@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 MAX_SIDE: Final = 448
 """Longer pictures are shrunk to this, pixels."""
-MAX_KEPT: Final = 256
-"""Pictures that a bank holds in memory; the one not used for longest leaves."""
+MAX_KEPT: Final = 512
+"""Pictures that a bank holds, up to 0.6 MB each; the one not used for longest leaves."""
 IGNORED_ID: Final = 255
 """In a mask: nobody knows what is there."""
 
@@ -45,8 +45,8 @@ class LabelledObject:
     """Pixels."""
     box: tuple[int, int, int, int]
     """x0, y0, x1, y1 in pixels; the last two are not inside."""
-    border: float
-    """Pixels of it that lie on the photograph's border, as a share of its box's perimeter."""
+    cut: tuple[float, float, float, float]
+    """Share of its box's left, top, right and bottom side that the photograph's border cuts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +146,16 @@ def _read_rgba(path: Path) -> NDArray[np.uint8]:
         rgba = np.array(picture.convert("RGBA"))
     if not (rgba[..., 3] > 127).any():
         raise ValueError(f"{path} is transparent everywhere")
-    return _shrink(rgba, cv2.INTER_AREA)
+    return _without_crumbs(_shrink(rgba, cv2.INTER_AREA))
+
+
+def _without_crumbs(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Only the parts that are not far smaller than the largest: no dashes and sparks around."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((rgba[..., 3] > 0).view(np.uint8))
+    areas = stats[1:count, cv2.CC_STAT_AREA]
+    large = np.flatnonzero(areas >= 0.25 * areas.max()) + 1
+    rgba[..., 3] = np.where(np.isin(labels, large), rgba[..., 3], 0)
+    return rgba
 
 
 def _read_masked(path: Path) -> Photo:
@@ -161,11 +170,26 @@ def _read_masked(path: Path) -> Photo:
         raise ValueError(f"{mask_path} is {full_ids.shape[::-1]}, its photograph {size} pixels")
     rgb = _read_rgb(path)
     height, width = rgb.shape[:2]
-    ids = cv2.resize(full_ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    ids = np.asarray(
+        cv2.resize(full_ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8
+    )
     found = _objects_in(ids)
     if not found:
         raise ValueError(f"{mask_path} labels no object")
     return Photo(rgb, ids, found)
+
+
+def mirror(photo: Photo) -> Photo:
+    """Left and right exchanged."""
+    width = photo.rgb.shape[1]
+    objects = []
+    for one in photo.objects:
+        x0, y0, x1, y1 = one.box
+        left, top, right, bottom = one.cut
+        box = (width - x1, y0, width - x0, y1)
+        objects.append(LabelledObject(one.label, one.area, box, (right, top, left, bottom)))
+    ids = None if photo.ids is None else np.asarray(cv2.flip(photo.ids, 1), np.uint8)
+    return Photo(np.asarray(cv2.flip(photo.rgb, 1), np.uint8), ids, tuple(objects))
 
 
 def _objects_in(ids: NDArray[np.uint8]) -> tuple[LabelledObject, ...]:
@@ -174,10 +198,14 @@ def _objects_in(ids: NDArray[np.uint8]) -> tuple[LabelledObject, ...]:
     for label in np.flatnonzero(areas[1:IGNORED_ID]) + 1:
         mask = ids == label
         x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-        edge = sum(int(side.sum()) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-        border = edge / (2 * (width + height))
+        cut = (
+            float(mask[:, 0].sum() / height),
+            float(mask[0].sum() / width),
+            float(mask[:, -1].sum() / height),
+            float(mask[-1].sum() / width),
+        )
         box = (x, y, x + width, y + height)
-        found.append(LabelledObject(int(label), int(areas[label]), box, border))
+        found.append(LabelledObject(int(label), int(areas[label]), box, cut))
     return tuple(sorted(found, key=lambda one: -one.area))
 
 
@@ -187,4 +215,4 @@ def _shrink(picture: NDArray[np.uint8], how: int) -> NDArray[np.uint8]:
     if factor >= 1:
         return np.ascontiguousarray(picture)
     size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    return cv2.resize(picture, size, interpolation=how)
+    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)

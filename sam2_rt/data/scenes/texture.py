@@ -17,7 +17,7 @@ def draw_texture(rng: Generator, height: int, width: int) -> Picture:
     picture = kinds[int(rng.integers(len(kinds)))](rng, height, width)
     if rng.random() < 0.5:
         other = clouds(rng, height, width)
-        picture = cv2.addWeighted(picture, 0.7, other, 0.3, 0)
+        picture = np.asarray(cv2.addWeighted(picture, 0.7, other, 0.3, 0), np.uint8)
     return picture
 
 
@@ -66,7 +66,7 @@ def cells(rng: Generator, height: int, width: int) -> Picture:
         nearest[distance < best] = index
         np.minimum(best, distance, out=best)
     small = _palette(rng, count)[nearest]
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def checks(rng: Generator, height: int, width: int) -> Picture:
@@ -91,7 +91,7 @@ def _colour(rng: Generator, level: NDArray[np.uint8]) -> Picture:
     stops = _palette(rng, 3).astype(np.float32)
     ramp = cv2.resize(stops[:, None], (1, 256), interpolation=cv2.INTER_LINEAR)
     table = np.clip(ramp, 0, 255).astype(np.uint8).reshape(256, 1, 3)
-    return cv2.LUT(cv2.cvtColor(level, cv2.COLOR_GRAY2RGB), table)
+    return np.asarray(cv2.LUT(cv2.cvtColor(level, cv2.COLOR_GRAY2RGB), table), np.uint8)
 
 
 def _stretch(level: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -104,4 +104,4 @@ def _grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.floa
     longer = max(height, width)
     rows = (np.arange(height, dtype=np.float32)[:, None] - height / 2) / longer
     columns = (np.arange(width, dtype=np.float32)[None] - width / 2) / longer
-    return rows, columns
+    return rows.astype(np.float32), columns.astype(np.float32)
