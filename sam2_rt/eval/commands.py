@@ -3,24 +3,38 @@
 Torch takes seconds to import, so commands import what they need when they run.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console
 
 from sam2_rt import host
 
+if TYPE_CHECKING:
+    from sam2_rt.eval.report import Report
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+OUT = Path("out/eval")
 
 Model = Annotated[str, typer.Option(help="A name of `sam2-rt models`.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Weights in place of the zoo's.")]
 Size = Annotated[int | None, typer.Option(help="Side of the model's input, pixels.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...")]
 Data = Annotated[Path, typer.Option(help="A folder of annotated videos.")]
 Limit = Annotated[int | None, typer.Option(min=3, help="Frames of each video.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="A video to leave out; repeatable.")]
+Out = Annotated[Path, typer.Option(help="Folder for sheets, plots and results.jsonl.")]
+Recorded = Annotated[bool, typer.Option("--record", help="Add a row to eval/RESULTS.md.")]
+Baselines = Annotated[bool, typer.Option("--baselines", help="Copy and flow beside it.")]
+Clips = Annotated[int, typer.Option(min=1, help="Made-up clips.")]
+ClipFrames = Annotated[int, typer.Option(min=3, help="Frames of a made-up clip.")]
+ClipSize = Annotated[int, typer.Option(min=32, help="Side of a made-up frame, pixels.")]
 
 
 class PromptKind(StrEnum):
@@ -33,9 +47,21 @@ class PromptKind(StrEnum):
     CLICKS5 = "clicks5"
 
 
+class Asked(NamedTuple):
+    """The options that all commands share."""
+
+    model: str
+    checkpoint: Path | None
+    size: int | None
+    threads: int
+    device: str
+    out: Path
+    is_recorded: bool
+
+
 @app.callback()
 def main() -> None:
-    """Score a checkpoint: videos, clicks, pictures, streams and made-up scenes."""
+    """Score a checkpoint on videos, pictures, streams and made-up scenes."""
     host.prepare()
 
 
@@ -45,54 +71,130 @@ def vos(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     model: Model = "nano",
     checkpoint: Checkpoint = None,
     size: Size = None,
-    prompt: Annotated[PromptKind, typer.Option(help="What is said first.")] = PromptKind.MASK,
+    prompt: Annotated[PromptKind, typer.Option(help="Of each object's first frame.")] = (
+        PromptKind.MASK
+    ),
     limit: Limit = None,
     exclude: Exclude = None,
-    baselines: Annotated[bool, typer.Option(help="Copy and flow too.")] = False,  # noqa: FBT002 - typer
+    baselines: Baselines = False,  # noqa: FBT002 - a flag
     threads: Threads = 1,
+    device: Device = "cpu",
+    out: Out = OUT,
+    record: Recorded = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Semi-supervised VOS: each object is told of once and followed to the end; J, F and J&F."""
-    from sam2_rt.eval import suites, tables  # noqa: PLC0415 - imports torch
-    from sam2_rt.eval.subject import Subject  # noqa: PLC0415 - likewise
-    from sam2_rt.eval.vos import Told  # noqa: PLC0415 - likewise
+    """Semi-supervised VOS: objects are told of once and followed to the end; J, F and J&F."""
+    with _report(Asked(model, checkpoint, size, threads, device, out, record)) as report:
+        from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
+        from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
+        from sam2_rt.eval.vos import Told  # noqa: PLC0415 - likewise
 
-    subject = Subject(model, checkpoint, size, threads)
-    try:
-        videos = suites.Videos.open(data, limit, exclude or ())
-        begin = suites.begin_model(subject.load(), may_overlap=videos.may_overlap)
-        results = [suites.run_vos(subject.name, begin, videos, Told(prompt))]
-        if baselines:
-            results += [
-                suites.run_vos(name, other, videos) for name, other in suites.BASELINES.items()
-            ]
-    except (ValueError, OSError) as error:
-        _fail(str(error))
-    Console().print(tables.vos_table(results, f"first {prompt}"))
+        source = Folder.open(data, limit, exclude or ())
+        runs.vos(report, source, Told(prompt), with_baselines=baselines)
 
 
 @app.command()
-def image(
-    data: Annotated[Path, typer.Option(help="A folder with images/ and masks/.")],
+def image(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder with images/ and masks/; without it, made-up stills."),
+    ] = None,
     model: Model = "nano",
     checkpoint: Checkpoint = None,
     size: Size = None,
+    clips: Annotated[int, typer.Option(min=1, help="Made-up stills.")] = 200,
+    clip_size: ClipSize = 256,
     threads: Threads = 1,
+    device: Device = "cpu",
+    out: Out = OUT,
+    record: Recorded = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Prompt to mask in pictures: IoU after 1 click, after 5, and for a box."""
-    from sam2_rt.eval import suites, tables  # noqa: PLC0415 - imports torch
-    from sam2_rt.eval.image import Pictures  # noqa: PLC0415 - likewise
+    """Prompts to masks in single pictures: IoU after 1 click, after 5, and for a box."""
+    with _report(Asked(model, checkpoint, size, threads, device, out, record)) as report:
+        from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
+
+        runs.image(report, data, runs.Scenes(clips, 1, clip_size))
+
+
+@app.command()
+def interactive(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
+    data: Data,
+    model: Model = "nano",
+    checkpoint: Checkpoint = None,
+    size: Size = None,
+    frames: Annotated[int, typer.Option(min=1, max=8, help="That the user clicks in.")] = 8,
+    limit: Limit = None,
+    exclude: Exclude = None,
+    threads: Threads = 1,
+    device: Device = "cpu",
+    out: Out = OUT,
+    record: Recorded = False,  # noqa: FBT002 - a flag
+) -> None:
+    """A user who corrects 1 to 8 frames, 3 clicks each: offline (the worst) and online."""
+    with _report(Asked(model, checkpoint, size, threads, device, out, record)) as report:
+        from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
+        from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
+
+        runs.interactive(report, Folder.open(data, limit, exclude or ()), frames)
+
+
+@app.command()
+def streaming(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
+    data: Data,
+    model: Model = "nano",
+    checkpoint: Checkpoint = None,
+    size: Size = None,
+    limit: Limit = None,
+    exclude: Exclude = None,
+    clips: Clips = 24,
+    clip_frames: ClipFrames = 24,
+    clip_size: ClipSize = 256,
+    seed: Annotated[int, typer.Option(help="Of the frames that are lost.")] = 0,
+    threads: Threads = 1,
+    device: Device = "cpu",
+    out: Out = OUT,
+    record: Recorded = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Frames that are lost or rare, and objects that go away: false masks and reacquisition."""
+    with _report(Asked(model, checkpoint, size, threads, device, out, record)) as report:
+        from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
+        from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
+
+        scenes = runs.Scenes(clips, clip_frames, clip_size)
+        runs.streaming(report, Folder.open(data, limit, exclude or ()), scenes, seed)
+
+
+@app.command()
+def scenes(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
+    model: Model = "nano",
+    checkpoint: Checkpoint = None,
+    size: Size = None,
+    clips: Clips = 24,
+    clip_frames: ClipFrames = 24,
+    clip_size: ClipSize = 256,
+    baselines: Baselines = False,  # noqa: FBT002 - a flag
+    threads: Threads = 1,
+    device: Device = "cpu",
+    out: Out = OUT,
+    record: Recorded = False,  # noqa: FBT002 - a flag
+) -> None:
+    """VOS on made-up clips that no training has seen, with what happens while objects are away."""
+    with _report(Asked(model, checkpoint, size, threads, device, out, record)) as report:
+        from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
+
+        wanted = runs.Scenes(clips, clip_frames, clip_size)
+        runs.made_up(report, wanted, with_baselines=baselines)
+
+
+@contextmanager
+def _report(asked: Asked) -> Iterator["Report"]:
+    """Where results go. What the data, the zoo or the disk are at fault for is told in one line."""
+    from sam2_rt.eval.report import Report  # noqa: PLC0415 - imports torch
     from sam2_rt.eval.subject import Subject  # noqa: PLC0415 - likewise
 
-    subject = Subject(model, checkpoint, size, threads)
+    subject = Subject(asked.model, asked.checkpoint, asked.size, asked.threads, asked.device)
     try:
-        pictures = Pictures.open(data)
-        begin = suites.begin_model(subject.load(), may_overlap=True)
-        result = suites.run_image(begin, pictures)
+        yield Report(subject, asked.out, asked.is_recorded)
     except (ValueError, OSError) as error:
-        _fail(str(error))
-    Console().print(tables.image_table(result))
-
-
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(message, style="red", soft_wrap=True, highlight=False, markup=False)
-    raise typer.Exit(1)
+        console = Console(stderr=True)
+        console.print(str(error), style="red", soft_wrap=True, highlight=False, markup=False)
+        raise typer.Exit(1) from error

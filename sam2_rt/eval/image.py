@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from PIL import Image
 from sam2_rt.data.clip import ClipError
 from sam2_rt.data.png_video import IGNORED_ID, read_labels
 from sam2_rt.data.sample import Sample
+from sam2_rt.data.synthetic import SceneMaker
 from sam2_rt.eval.follower import Begin, Masks, Picture
 from sam2_rt.eval.metrics import region_similarity
 from sam2_rt.eval.vos import Told, Truth, correct_all, tell
@@ -75,27 +76,50 @@ def score_picture(
 
 def find_in_picture(picture: LabelledPicture, begin: Begin) -> FoundInPicture:
     """Shows the picture to two new followers: one is told of clicks, the other of boxes."""
-    truths = dict(enumerate(picture.truth.masks))
-    ignored = picture.truth.ignored
-    clicked = begin(len(truths))
-    click = tell(clicked, picture.rgb, truths, Told.CLICK, ignored)
-    clicks5 = click
+    rgb, truth = picture.rgb, picture.truth
+    rows = range(len(truth.masks))
+    clicked = begin(len(rows))
+    click = clicks5 = tell(clicked, rgb, truth, rows, Told.CLICK)
     for _ in range(Told.CLICKS5.corrections):
-        corrections = correct_all(truths, clicks5, ignored)
+        corrections = correct_all(truth, clicks5, rows)
         clicks5 = clicked.correct(corrections) if corrections else clicks5
-    box = tell(begin(len(truths)), picture.rgb, truths, Told.BOX, ignored)
+    box = tell(begin(len(rows)), rgb, truth, rows, Told.BOX)
     return FoundInPicture(click, clicks5, box)
 
 
+class Pictures(Protocol):
+    """Pictures with masks, one at a time."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[LabelledPicture | ClipError]:
+        """The next picture, or what is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class MadeUpPictures:
+    """Still scenes that no training has seen, made when their turn comes."""
+
+    maker: SceneMaker
+    seeds: range
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __iter__(self) -> Iterator[LabelledPicture]:
+        for seed in self.seeds:
+            yield from_sample(f"scene-{seed}", self.maker.make(seed, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFolder:
     """A folder of pictures with masks: images/NAME.jpg (or .png) and masks/NAME.png."""
 
     files: tuple[tuple[Path, Path], ...]
     """Of each picture and its mask."""
 
     @classmethod
-    def open(cls, folder: Path) -> "Pictures":
+    def open(cls, folder: Path) -> "PictureFolder":
         """Raises ClipError for a folder that is missing or laid out in another way."""
         for part in ("images", "masks"):
             if not (folder / part).is_dir():
@@ -154,5 +178,4 @@ def _read(picture: Path, mask: Path) -> LabelledPicture:
 
 
 def _iou(truth: Truth, masks: Masks, row: int) -> float:
-    found = masks[row] if truth.ignored is None else masks[row] & ~truth.ignored
-    return region_similarity(truth.masks[row], found)
+    return region_similarity(truth.masks[row], truth.known(masks)[row])

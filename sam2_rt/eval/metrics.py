@@ -57,10 +57,8 @@ class Tally:
     js: list[float] = field(default_factory=list)
     fs: list[float] = field(default_factory=list)
 
-    def add(self, truth: Mask, found: Mask, ignored: Mask | None = None) -> None:
-        """Judges the masks [H, W] of one more frame; pixels that are ignored count as nothing."""
-        if ignored is not None:
-            truth, found = truth & ~ignored, found & ~ignored
+    def add(self, truth: Mask, found: Mask) -> None:
+        """Judges the masks [H, W] of one more frame."""
         self.js.append(region_similarity(truth, found))
         self.fs.append(boundary_accuracy(truth, found))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import torch
 
 from sam2_rt.model import zoo
@@ -38,4 +39,9 @@ class Subject:
     def load(self) -> SAM2:
         """The model in eval mode. Raises ValueError or OSError, which say what is missing."""
         torch.set_num_threads(self.threads)
+        cv2.setNumThreads(self.threads)
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:  # torch's words for no such device here
+            raise ValueError(f"device {self.device!r} is not to be had here: use cpu") from error
         return zoo.load(self.model, self.checkpoint, device=self.device, image_size=self.image_size)

@@ -1,63 +1,33 @@
-"""Suites: each runs one kind of evaluation over a whole dataset, under a progress bar."""
+"""Suites: each runs one kind of evaluation over all videos, under a progress bar.
 
-from collections.abc import Iterator, Sequence
+A video that breaks in the middle is named and left out; the others count.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sam2_rt.data.clip import ClipError
-from sam2_rt.data.folders import open_dataset
 from sam2_rt.data.labelled_video import LabelledVideo, Skipped
-from sam2_rt.eval.baselines import CopyFollower, FlowFollower
-from sam2_rt.eval.follower import Begin, ModelFollower
-from sam2_rt.eval.image import Pictures, PromptScore, score_picture, without_small
-from sam2_rt.eval.views import FirstFrames
-from sam2_rt.eval.vos import ObjectScore, Told, VideoScore, score_video
-from sam2_rt.model.sam2 import SAM2
-
-BASELINES: dict[str, Begin] = {"copy": CopyFollower, "flow": FlowFollower}
-
-MAY_OVERLAP = frozenset({"SA-V"})
-"""Layouts whose objects have masks of their own; in the others each pixel is of one object."""
-
-
-class NothingToScore(ValueError):
-    """Data in which there is nothing that could be evaluated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Videos:
-    """The videos of a folder that take part."""
-
-    videos: tuple[LabelledVideo, ...]
-    skipped: tuple[Skipped, ...]
-    may_overlap: bool
-    """Whether masks of different objects may share pixels."""
-
-    @classmethod
-    def open(cls, folder: Path, limit: int | None = None, exclude: Sequence[str] = ()) -> "Videos":
-        """The first `limit` frames of each video that is not excluded by its name.
-
-        Raises UnknownLayout; NothingToScore for a name that is excluded and not there, or when no
-        video is left.
-        """
-        dataset = open_dataset(folder)
-        names = {video.name for video in dataset.videos} | {s.name for s in dataset.skipped}
-        unknown = sorted(set(exclude) - names)
-        if unknown:
-            raise NothingToScore(f"{folder} has no video {unknown[0]} to exclude")
-        kept = [video for video in dataset.videos if video.name not in exclude]
-        if not kept:
-            reasons = "; ".join(str(skipped) for skipped in dataset.skipped[:3])
-            raise NothingToScore(
-                f"{folder} holds no video to evaluate: {reasons or 'all excluded'}"
-            )
-        videos = tuple(FirstFrames(v, limit) if limit else v for v in kept)
-        return cls(videos, dataset.skipped, dataset.layout in MAY_OVERLAP)
+from sam2_rt.eval.absence import Absence, AbsenceMeter
+from sam2_rt.eval.follower import Begin
+from sam2_rt.eval.image import (
+    FoundInPicture,
+    LabelledPicture,
+    Pictures,
+    PromptScore,
+    score_picture,
+    without_small,
+)
+from sam2_rt.eval.interactive import Curve, offline, online
+from sam2_rt.eval.sheet import Reel, Strip, Worst, overlay
+from sam2_rt.eval.sources import NothingToScore, Source
+from sam2_rt.eval.streaming import Delivery, StreamScore, score_stream
+from sam2_rt.eval.vos import Found, ObjectScore, Told, VideoScore, score_video
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +37,53 @@ class VosResult:
     method: str
     videos: tuple[VideoScore, ...]
     skipped: tuple[Skipped, ...]
-    """Videos that broke in the middle."""
+    """Those that could not be opened or that broke in the middle."""
+    absence: Absence
+    """Of the objects that go away."""
 
     @property
     def objects(self) -> tuple[ObjectScore, ...]:
         """Of all videos."""
         return tuple(score for video in self.videos for score in video.objects)
 
+    @property
+    def num_unscored(self) -> int:
+        """Objects with no frame to be scored in."""
+        return sum(len(video.unscored) for video in self.videos)
 
-def begin_model(model: SAM2, *, may_overlap: bool) -> Begin:
-    """Followers by a model."""
-    return lambda num_objects: ModelFollower(model, num_objects, may_overlap=may_overlap)
 
+def run_vos(
+    method: str, begin: Begin, source: Source, told: Told = Told.MASK, worst: Worst | None = None
+) -> VosResult:
+    """Scores a method on each video; its worst objects are drawn.
 
-def run_vos(method: str, begin: Begin, videos: Videos, told: Told = Told.MASK) -> VosResult:
-    """Scores a method on each video. A video that breaks in the middle is named and left out."""
+    Raises NothingToScore when no object has a frame to be scored in.
+    """
     scores: list[VideoScore] = []
-    skipped: list[Skipped] = []
-    total = sum(video.num_frames for video in videos.videos)
-    with progress() as bar:
-        task = bar.add_task(method, total=total)
-        for video in videos.videos:
-            bar.update(task, description=f"{method} {video.name}")
-            try:
-                scores.append(score_video(video, begin, told, lambda _: bar.advance(task)))
-            except ClipError as error:
-                skipped.append(Skipped(video.name, str(error)))
-        bar.update(task, completed=total)
-    return VosResult(method, tuple(scores), tuple(skipped))
+    meters: list[AbsenceMeter] = []
+
+    def score(video: LabelledVideo, tick: Tick) -> None:
+        meter, reel = AbsenceMeter(), Reel(video.annotated)
+
+        def watch(found: Found) -> None:
+            meter.watch(found)
+            if worst is not None:
+                reel.watch(found)
+            tick()
+
+        result = score_video(video, begin, told, watch)
+        scores.append(result)
+        meters.append(meter)
+        if worst is not None:
+            for strip in _strips(video, result.objects, reel):
+                worst.add(strip)
+
+    skipped = _each(source, method, source.num_frames, score)
+    absence = sum((meter.result() for meter in meters), Absence())
+    result = VosResult(method, tuple(scores), skipped, absence)
+    if not result.objects:
+        raise NothingToScore(_why_nothing(result))
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +97,11 @@ class ImageResult:
     """What is wrong with the pictures that could not be read."""
 
 
-def run_image(begin: Begin, pictures: Pictures) -> ImageResult:
-    """Scores a model on each picture."""
+def run_image(begin: Begin, pictures: Pictures, worst: Worst) -> ImageResult:
+    """Scores a model on each picture; its worst objects are drawn.
+
+    Raises NothingToScore when no picture has an object that is large enough.
+    """
     scores: list[PromptScore] = []
     skipped: list[str] = []
     num_small = 0
@@ -121,20 +113,137 @@ def run_image(begin: Begin, pictures: Pictures) -> ImageResult:
             large, small = without_small(picture)
             num_small += small
             if large.object_ids:
-                scores += score_picture(large, begin)[0]
+                found_scores, found = score_picture(large, begin)
+                scores += found_scores
+                for row, score in enumerate(found_scores):
+                    worst.add(_picture_strip(large, row, score, found))
     if not scores:
-        raise NothingToScore(f"no picture has an object that could be scored: {skipped[:3]}")
+        raise NothingToScore(f"no object in any picture is large enough: {'; '.join(skipped[:3])}")
     return ImageResult(tuple(scores), num_small, tuple(skipped))
 
 
-def mean_of(values: Sequence[float]) -> float:
+@dataclass(frozen=True, slots=True)
+class InteractiveResult:
+    """Curves of all objects, by what the user does."""
+
+    offline: tuple[Curve, ...]
+    online: tuple[Curve, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def run_interactive(begin: Begin, source: Source, num_frames: int) -> InteractiveResult:
+    """Plays the user on each video, offline and online, clicking in up to num_frames frames."""
+    by_offline: list[Curve] = []
+    by_online: list[Curve] = []
+
+    def score(video: LabelledVideo, tick: Tick) -> None:
+        if not video.annotated:
+            raise ClipError("no annotated frame is left")
+        by_offline.extend(offline(video, begin, num_frames))
+        tick()
+        by_online.extend(online(video, begin, num_frames))
+        tick()
+
+    skipped = _each(source, "interactive", 2 * sum(1 for _ in source), score)
+    if not by_online:
+        raise NothingToScore(f"no object could be followed: {'; '.join(map(str, skipped[:3]))}")
+    return InteractiveResult(tuple(by_offline), tuple(by_online), skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """All videos as they arrived in one way."""
+
+    delivery: Delivery
+    arrived: tuple[ObjectScore, ...]
+    held: tuple[ObjectScore, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def run_stream(begin: Begin, source: Source, delivery: Delivery, seed: int) -> StreamResult:
+    """Scores each video, as far as it arrives."""
+    scores: list[StreamScore] = []
+
+    def score(video: LabelledVideo, tick: Tick) -> None:
+        if video.annotated:
+            indices = delivery.indices(video, seed)
+            scores.append(score_stream(video, begin, indices, lambda _: tick()))
+
+    skipped = _each(source, delivery.name, source.num_frames, score)
+    arrived = tuple(one for score in scores for one in score.arrived)
+    held = tuple(one for score in scores for one in score.held)
+    if not held:
+        raise NothingToScore(f"{delivery.name}: no object has a frame to be scored in")
+    return StreamResult(delivery, arrived, held, skipped)
+
+
+def mean_of(values: Iterable[float]) -> float:
     """The mean, or NaN of nothing."""
-    return float(np.mean(values)) if values else float("nan")
+    found = list(values)
+    return float(np.mean(found)) if found else float("nan")
+
+
+def mean_jf(objects: Iterable[ObjectScore]) -> float:
+    """J&F, the mean over objects."""
+    return mean_of(score.jf for score in objects)
+
+
+Tick = Callable[[], None]
+"""Moves a bar on by one."""
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on stderr, so that stdout holds results alone."""
+    """A bar on stderr, so that stdout holds results alone; it goes when it is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         yield bar
+
+
+def _each(
+    source: Source, what: str, total: int, score: Callable[[LabelledVideo, Tick], None]
+) -> tuple[Skipped, ...]:
+    """Scores one video after the other; returns what was left out."""
+    skipped = list(source.skipped)
+    with progress() as bar:
+        task = bar.add_task(what, total=total)
+        for video in source:
+            bar.update(task, description=f"{what}, {video.name}")
+            try:
+                score(video, lambda: bar.advance(task))
+            except ClipError as error:
+                skipped.append(Skipped(video.name, str(error)))
+    return tuple(skipped)
+
+
+def _strips(video: LabelledVideo, objects: Sequence[ObjectScore], reel: Reel) -> Iterator[Strip]:
+    rows = {object_id: row for row, object_id in enumerate(video.object_ids)}
+    for score in objects:
+        label = (video.name, f"object {score.object_id}", f"J&F {score.jf:.3f}")
+        yield Strip(score.jf, label, reel.tiles(rows[score.object_id]))
+
+
+def _picture_strip(
+    picture: LabelledPicture, row: int, score: PromptScore, found: FoundInPicture
+) -> Strip:
+    truth = picture.truth.masks[row]
+    ways = (
+        ("1 click", found.click, score.click),
+        ("5 clicks", found.clicks5, score.clicks5),
+        ("box", found.box, score.box),
+    )
+    tiles = tuple(
+        (f"{way} {iou:.2f}", overlay(picture.rgb, truth, masks[row])) for way, masks, iou in ways
+    )
+    mean = mean_of(iou for _, _, iou in ways)
+    return Strip(mean, (picture.name, f"object {score.object_id}", f"mean {mean:.3f}"), tiles)
+
+
+def _why_nothing(result: VosResult) -> str:
+    if result.skipped:
+        return "; ".join(str(skipped) for skipped in result.skipped[:3])
+    return (
+        f"none of {result.num_unscored} objects has a frame to be scored in: "
+        "between its first frame and the last annotated one"
+    )

@@ -1,49 +1,171 @@
-"""Results as tables for a terminal."""
+"""Results as tables for a terminal, and as the numbers of a record."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich.table import Table
 
-from sam2_rt.eval.suites import ImageResult, VosResult, mean_of
+from sam2_rt.eval.absence import Absence
+from sam2_rt.eval.image import PromptScore
+from sam2_rt.eval.plot import Line
+from sam2_rt.eval.record import Number
+from sam2_rt.eval.suites import (
+    ImageResult,
+    InteractiveResult,
+    StreamResult,
+    VosResult,
+    mean_jf,
+    mean_of,
+)
 from sam2_rt.eval.vos import ObjectScore
 
 
-def vos_table(results: Sequence[VosResult], told: str) -> Table:
+class Shown(NamedTuple):
+    """A result in both forms."""
+
+    table: Table
+    numbers: tuple[Number, ...]
+
+
+def show_vos(results: Sequence[VosResult], title: str) -> Shown:
     """A row a video and the mean over all objects; a column J&F for each further method."""
     first, *others = results
-    table = Table(title=f"{first.method}, {told}")
-    for heading in ("video", "objects", "J", "F", "J&F", *(other.method for other in others)):
-        table.add_column(heading, justify="left" if heading == "video" else "right")
+    table = _table(title, "video", "objects", "J", "F", "J&F", *(o.method for o in others))
     for video in first.videos:
         also = [[o for o in other.objects if o.video == video.video] for other in others]
-        table.add_row(video.video, *_numbers(video.objects), *(_jf(objects) for objects in also))
+        table.add_row(video.video, *_j_and_f(video.objects), *(_jf(objects) for objects in also))
     table.add_section()
     also_all = [_jf(other.objects) for other in others]
-    table.add_row("mean over objects", *_numbers(first.objects), *also_all, style="bold")
-    return table
+    table.add_row("mean over objects", *_j_and_f(first.objects), *also_all, style="bold")
+    numbers = (
+        Number("objects", len(first.objects)),
+        Number("J", mean_of(score.j for score in first.objects)),
+        Number("F", mean_of(score.f for score in first.objects)),
+        Number("J&F", mean_jf(first.objects)),
+        *(Number(f"J&F of {other.method}", mean_jf(other.objects)) for other in others),
+    )
+    return Shown(table, numbers)
 
 
-def image_table(result: ImageResult) -> Table:
-    """A row a picture and the mean over all objects."""
-    title = f"{len(result.objects)} objects, {result.num_small} too small"
-    table = Table("picture", "objects", "1 click", "5 clicks", "box", title=title)
-    pictures = sorted({score.picture for score in result.objects})
-    for name, objects in [(n, [s for s in result.objects if s.picture == n]) for n in pictures] + [
-        ("mean over objects", list(result.objects))
-    ]:
-        means = (
-            mean_of([s.click for s in objects]),
-            mean_of([s.clicks5 for s in objects]),
-            mean_of([s.box for s in objects]),
+def show_absence(absences: Sequence[tuple[str, Absence]], title: str) -> Shown:
+    """A row a method."""
+    columns = ("absent frames", "false masks", "returns", "reacquired", "mean delay, frames")
+    table = _table(title, "method", *columns)
+    for method, absence in absences:
+        table.add_row(
+            method,
+            str(absence.absent_frames),
+            _percent(absence.false_share),
+            str(absence.returns),
+            _percent(absence.reacquired_share),
+            "" if absence.mean_delay_frames is None else f"{absence.mean_delay_frames:.1f}",
         )
-        table.add_row(name, str(len(objects)), *(f"{mean:.3f}" for mean in means))
+    first = absences[0][1]
+    return Shown(
+        table,
+        (
+            Number("absent frames", first.absent_frames),
+            Number("with a false mask", first.false_share),
+            Number("returns", first.returns),
+            Number("reacquired", first.reacquired_share),
+            Number("mean delay, frames", first.mean_delay_frames),
+        ),
+    )
+
+
+def show_image(result: ImageResult, title: str) -> Shown:
+    """A row a picture and the mean over all objects."""
+    small = f", {result.num_small} too small" if result.num_small else ""
+    title = f"{title}: {len(result.objects)} objects{small}, IoU"
+    table = _table(title, "picture", "objects", "1 click", "5 clicks", "box")
+    for name in dict.fromkeys(score.picture for score in result.objects):
+        means = _prompt_means([s for s in result.objects if s.picture == name])
+        table.add_row(name, *(_show(mean) for mean in means))
+    table.add_section()
+    means = _prompt_means(result.objects)
+    table.add_row("mean over objects", *(_show(mean) for mean in means), style="bold")
+    names = ("objects", "1-click mIoU", "5-click mIoU", "box mIoU")
+    numbers = (Number(name, value) for name, value in zip(names, means, strict=True))
+    return Shown(table, (*numbers, Number("too small", result.num_small)))
+
+
+def show_interactive(result: InteractiveResult, title: str) -> Shown:
+    """A row a number of clicked frames."""
+    table = _table(title, "clicked frames", *(f"{m}, {q}" for m in _MODES for q in ("IoU", "J&F")))
+    lines = [
+        mean
+        for curves in (result.offline, result.online)
+        for mean in (_mean_curve([c.iou for c in curves]), _mean_curve([c.jf for c in curves]))
+    ]
+    for place, values in enumerate(zip(*lines, strict=True)):
+        table.add_row(str(place + 1), *(_show(value) for value in values))
+    numbers = [Number("objects", len(result.online))]
+    for mode, line in zip(_MODES, lines[1::2], strict=True):
+        numbers += [
+            Number(f"{mode} J&F, frames: {place + 1}", line[place])
+            for place in sorted({0, 2, len(line) - 1} & set(range(len(line))))
+        ]
+    return Shown(table, tuple(numbers))
+
+
+def curves_of(result: InteractiveResult) -> tuple[Line, Line]:
+    """Mean J&F over objects, for the plot."""
+    modes = zip(_MODES, (result.offline, result.online), strict=True)
+    offline, online = (Line(mode, _mean_curve([c.jf for c in curves])) for mode, curves in modes)
+    return offline, online
+
+
+def show_streams(results: Sequence[StreamResult], title: str) -> Shown:
+    """A row for each way in which the frames arrive."""
+    table = _table(title, "frames", "objects", "J&F where they arrive", "J&F, last mask held")
+    numbers = []
+    for result in results:
+        arrived, held = mean_jf(result.arrived), mean_jf(result.held)
+        name = result.delivery.name
+        table.add_row(name, str(len(result.held)), _show(arrived), _show(held))
+        numbers += [Number(name, arrived), Number(f"{name}, held", held)]
+    return Shown(table, tuple(numbers))
+
+
+_MODES = ("offline", "online")
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for heading in others:
+        table.add_column(heading, justify="right")
     return table
 
 
-def _numbers(objects: Sequence[ObjectScore]) -> tuple[str, str, str, str]:
-    js, fs = [score.j for score in objects], [score.f for score in objects]
-    return str(len(objects)), f"{mean_of(js):.3f}", f"{mean_of(fs):.3f}", _jf(objects)
+def _j_and_f(objects: Sequence[ObjectScore]) -> tuple[str, str, str, str]:
+    j, f = mean_of(score.j for score in objects), mean_of(score.f for score in objects)
+    return str(len(objects)), _show(j), _show(f), _jf(objects)
 
 
 def _jf(objects: Sequence[ObjectScore]) -> str:
-    return f"{mean_of([score.jf for score in objects]):.3f}"
+    return _show(mean_jf(objects))
+
+
+def _prompt_means(objects: Sequence[PromptScore]) -> tuple[float, float, float, float]:
+    return (
+        len(objects),
+        mean_of(score.click for score in objects),
+        mean_of(score.clicks5 for score in objects),
+        mean_of(score.box for score in objects),
+    )
+
+
+def _mean_curve(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(mean_of(values) for values in zip(*curves, strict=True))
+
+
+def _show(value: float) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"

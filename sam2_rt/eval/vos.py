@@ -4,7 +4,7 @@ By the rules of DAVIS-2017 the first and the last annotated frame are not scored
 appears later is told of in its first annotated frame and scored after that, as in YouTube-VOS.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,6 +51,10 @@ class Truth:
         masks = np.stack([by_id[object_id] for object_id in video.object_ids])
         ignored = video.ignored(index)
         return cls(masks if ignored is None else masks & ~ignored, ignored)
+
+    def known(self, masks: Masks) -> Masks:
+        """Masks [K, H, W] without the pixels of which nobody knows."""
+        return masks if self.ignored is None else masks & ~self.ignored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,9 +108,10 @@ class VideoScore:
 def follow(
     video: LabelledVideo, follower: Follower, told: Told, indices: Collection[int] | None = None
 ) -> Iterator[Found]:
-    """Steps through a video from its first annotated frame to its last; `indices` may leave some out.
+    """Steps through a video from its first annotated frame to its last.
 
-    Each object is told of in the first annotated frame given in which it is seen.
+    `indices` are the frames that arrive; None: all. Each object is told of in the first annotated
+    frame that arrives and shows it.
     """
     annotated = set(video.annotated)
     if not annotated:
@@ -117,19 +122,18 @@ def follow(
             continue
         rgb = video.frame(index)
         truth = Truth.of(video, index) if index in annotated else None
-        begun = {} if truth is None else _newcomers(truth.masks, known)
-        known |= begun.keys()
-        masks = tell(follower, rgb, begun, told, truth.ignored if truth else None)
+        begun = () if truth is None else newcomers(truth.masks, known)
+        known |= set(begun)
+        masks = tell(follower, rgb, truth, begun, told) if truth else follower.step(rgb, ())
         yield Found(index, rgb, masks, truth, frozenset(begun))
 
 
-def tell(
-    follower: Follower, rgb: Picture, begun: dict[int, Mask], told: Told, ignored: Mask | None
-) -> Masks:
-    """One step in which the objects of some rows, whose masks are given, are told of."""
-    masks = follower.step(rgb, [first_prompt(row, mask, told) for row, mask in begun.items()])
+def tell(follower: Follower, rgb: Picture, truth: Truth, rows: Iterable[int], told: Told) -> Masks:
+    """One step in which the objects of some rows, all of them seen, are told of."""
+    rows = tuple(rows)
+    masks = follower.step(rgb, [first_prompt(row, truth.masks[row], told) for row in rows])
     for _ in range(told.corrections):
-        corrections = correct_all(begun, masks, ignored)
+        corrections = correct_all(truth, masks, rows)
         if not corrections:
             break
         masks = follower.correct(corrections)
@@ -145,13 +149,16 @@ def first_prompt(row: int, mask: Mask, told: Told) -> Prompt:
     return Prompt(row + 1, points=(first_click(mask),))
 
 
-def correct_all(truths: dict[int, Mask], masks: Masks, ignored: Mask | None) -> list[Prompt]:
-    """A corrective click for each object of the rows given whose mask is not yet right."""
-    clicks = {
-        row: corrective_click(truth, masks[row] if ignored is None else masks[row] & ~ignored)
-        for row, truth in truths.items()
-    }
+def correct_all(truth: Truth, masks: Masks, rows: Iterable[int]) -> list[Prompt]:
+    """A corrective click for each object of some rows whose mask is not yet right."""
+    known = truth.known(masks)
+    clicks = {row: corrective_click(truth.masks[row], known[row]) for row in rows}
     return [Prompt(row + 1, points=(click,)) for row, click in clicks.items() if click]
+
+
+def newcomers(masks: Masks, known: Collection[int]) -> tuple[int, ...]:
+    """Rows of the objects that are seen in masks [K, H, W] and are not known yet."""
+    return tuple(row for row, m in enumerate(masks) if row not in known and m.any())
 
 
 def score_video(
@@ -180,8 +187,9 @@ class Scorer:
     def add(self, found: Found) -> None:
         """Judges one frame; those that do not count are passed over."""
         if found.truth is not None and found.index < self._last:
+            masks = found.truth.known(found.masks)
             for row, tally in self._tallies.items():
-                tally.add(found.truth.masks[row], found.masks[row], found.truth.ignored)
+                tally.add(found.truth.masks[row], masks[row])
         self._tallies |= {row: Tally() for row in found.begun}
 
     def scores(self) -> tuple[tuple[ObjectScore, ...], tuple[int, ...]]:
@@ -193,8 +201,3 @@ class Scorer:
                 scored.append(ObjectScore(self._video.name, self._ids[row], j, f, len(tally.js)))
         with_score = {score.object_id for score in scored}
         return tuple(scored), tuple(n for n in self._ids if n not in with_score)
-
-
-def _newcomers(masks: Masks, known: Collection[int]) -> dict[int, Mask]:
-    """The objects that are seen and were not told of yet, by row."""
-    return {row: m for row, m in enumerate(masks) if row not in known and m.any()}

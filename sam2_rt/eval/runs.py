@@ -1,0 +1,168 @@
+"""Runs: what each command does, from the folder to the report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sam2_rt.data.synthetic import SceneConfig, SceneMaker
+from sam2_rt.eval.baselines import CopyFollower, FlowFollower
+from sam2_rt.eval.follower import AS_PUBLISHED, AS_SERVED, Begin, ModelFollower
+from sam2_rt.eval.image import MadeUpPictures, PictureFolder, Pictures
+from sam2_rt.eval.interactive import REMEMBERS_ALL
+from sam2_rt.eval.plot import write_plot
+from sam2_rt.eval.report import Report
+from sam2_rt.eval.sheet import Worst
+from sam2_rt.eval.sources import FIRST_UNSEEN_SEED, Folder, MadeUp, Source
+from sam2_rt.eval.streaming import DELIVERIES
+from sam2_rt.eval.suites import (
+    VosResult,
+    run_image,
+    run_interactive,
+    run_stream,
+    run_vos,
+)
+from sam2_rt.eval.tables import (
+    curves_of,
+    show_absence,
+    show_image,
+    show_interactive,
+    show_streams,
+    show_vos,
+)
+from sam2_rt.eval.views import with_gaps
+from sam2_rt.eval.vos import Told
+from sam2_rt.model.sam2 import SAM2
+from sam2_rt.tracking.tracker import TrackerConfig
+
+BASELINES: Final[tuple[tuple[str, Begin], ...]] = (("copy", CopyFollower), ("flow", FlowFollower))
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """Which made-up clips are wanted."""
+
+    clips: int
+    frames: int
+    """Of each clip."""
+    size: int
+    """Side of a frame, pixels."""
+
+    def maker(self) -> SceneMaker:
+        """Of clips without photographs, so that they are the same on every machine."""
+        return SceneMaker(SceneConfig(self.size, self.frames))
+
+
+def vos(report: Report, source: Source, told: Told, *, with_baselines: bool) -> None:
+    """Each object is told of once and followed to the end."""
+    model = _load(report)
+    worst = Worst()
+    begin = _begin(model, source)
+    results = [run_vos(report.subject.name, begin, source, told, worst)]
+    if with_baselines:
+        results += run_baselines(source)
+    title = f"{report.subject.name}, {_told_in_words(told)}"
+    suite = f"VOS, {_told_in_words(told)}"
+    report.tell(suite, show_vos(results, title), _left_out(results[0]))
+    report.draw(f"vos {told}", worst)
+
+
+def image(report: Report, data: Path | None, scenes: Scenes) -> None:
+    """Prompts to masks in a folder of pictures; None: in made-up stills."""
+    pictures: Pictures
+    if data is None:
+        seeds = range(FIRST_UNSEEN_SEED, FIRST_UNSEEN_SEED + scenes.clips)
+        pictures = MadeUpPictures(scenes.maker(), seeds)
+    else:
+        pictures = PictureFolder.open(data)
+    model = _load(report)
+    worst = Worst()
+    result = run_image(_begin_overlapping(model), pictures, worst)
+    what = "made-up stills" if data is None else "pictures"
+    shown = show_image(result, f"{report.subject.name}, {what}")
+    report.tell(f"prompts in {what}", shown, result.skipped)
+    report.draw(what, worst)
+
+
+def interactive(report: Report, source: Source, num_frames: int) -> None:
+    """A user who corrects, offline and online."""
+    begin = _begin(_load(report), source, REMEMBERS_ALL)
+    result = run_interactive(begin, source, num_frames)
+    report.tell("interactive", show_interactive(result, report.subject.name), result.skipped)
+    path = report.path("interactive")
+    write_plot(path, report.subject.name, curves_of(result))
+    report.note(f"the plot is in {path}")
+
+
+def streaming(report: Report, folder: Folder, scenes: Scenes, seed: int) -> None:
+    """Frames that are lost or rare; objects that go away, made up and cut away from."""
+    model = _load(report)
+    begin = _begin(model, folder)
+    streams = [run_stream(begin, folder, delivery, seed) for delivery in DELIVERIES]
+    shown = show_streams(streams, f"{report.subject.name}, first mask, J&F")
+    report.tell("streaming", shown, streams[0].skipped)
+    if len(folder.videos) > 1:
+        gaps = Folder(with_gaps(folder.videos), (), folder.may_overlap)
+        _tell_absence(report, model, gaps, "cut away from")
+    else:
+        report.note("a single video cannot be cut away from: there is no other to show", "yellow")
+    away = MadeUp.returning(scenes.maker(), scenes.clips, scenes.frames)
+    _tell_absence(report, model, away, "made-up clips in which objects come back")
+
+
+def made_up(report: Report, scenes: Scenes, *, with_baselines: bool) -> None:
+    """VOS on made-up clips that no training has seen."""
+    model = _load(report)
+    worst = Worst()
+    source = MadeUp.unseen(scenes.maker(), scenes.clips, scenes.frames)
+    begin = _begin(model, source, AS_SERVED)
+    results = [run_vos(report.subject.name, begin, source, worst=worst)]
+    if with_baselines:
+        results += run_baselines(source)
+    shown = show_vos(results, f"{report.subject.name}, first mask")
+    absence = show_absence([(r.method, r.absence) for r in results], "objects that go away")
+    report.console.print(absence.table)
+    report.tell("made-up clips", shown._replace(numbers=shown.numbers + absence.numbers))
+    report.draw("scenes", worst)
+
+
+def run_baselines(source: Source) -> list[VosResult]:
+    """What needs no learning, told of masks."""
+    return [run_vos(name, begin, source) for name, begin in BASELINES]
+
+
+def _tell_absence(report: Report, model: SAM2, source: Source, what: str) -> None:
+    worst = Worst()
+    result = run_vos(report.subject.name, _begin(model, source, AS_SERVED), source, worst=worst)
+    shown = show_absence([(result.method, result.absence)], what)
+    report.tell(f"absence, {what}", shown, _left_out(result))
+    report.draw(f"absence {what}", worst)
+
+
+def _load(report: Report) -> SAM2:
+    model = report.subject.load()
+    report.warn_if_untrained()
+    return model
+
+
+def _begin(model: SAM2, source: Source, config: TrackerConfig = AS_PUBLISHED) -> Begin:
+    may_overlap = source.may_overlap
+    return lambda num_objects: ModelFollower(model, num_objects, config, may_overlap=may_overlap)
+
+
+def _begin_overlapping(model: SAM2) -> Begin:
+    """Each object by itself, as if it were the only one that is asked for."""
+    return lambda num_objects: ModelFollower(model, num_objects, may_overlap=True)
+
+
+def _left_out(result: VosResult) -> list[str]:
+    """Videos and objects that have no score."""
+    notes = [str(skipped) for skipped in result.skipped]
+    if result.num_unscored:
+        notes.append(f"{result.num_unscored} objects that no frame is left to score in")
+    return notes
+
+
+def _told_in_words(told: Told) -> str:
+    return {Told.CLICK: "1 click", Told.CLICKS3: "3 clicks", Told.CLICKS5: "5 clicks"}.get(
+        told, f"first {told}"
+    )
