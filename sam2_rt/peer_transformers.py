@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sam2_rt.model.checkpoint import to_transformers
-from sam2_rt.model.config import MAX_POINTERS, NUM_RECENT, PATCH_STRIDE, ModelConfig
+from sam2_rt.model.config import MAX_POINTERS, NUM_RECENT, PATCH_STRIDE, ModelConfig, TrunkConfig
 
 if TYPE_CHECKING:
     from transformers import Sam2VideoConfig, Sam2VideoModel
@@ -34,14 +34,14 @@ def peer_config(config: ModelConfig) -> "Sam2VideoConfig":
 
     Raises ValueError for a model that it cannot hold: its code fixes two dimensions, 256 and 64.
     """
-    if (config.dim, config.memory_dim) != (256, 64):
+    trunk, dim = config.trunk, config.dim
+    if (dim, config.memory_dim) != (256, 64) or not isinstance(trunk, TrunkConfig):
         raise ValueError(
-            f"transformers has no such model: its dimensions are 256 and 64, "
-            f"not {config.dim} and {config.memory_dim}"
+            "transformers has no such model: its trunk is Hiera and its dimensions are 256 and 64, "
+            f"not {dim} and {config.memory_dim}"
         )
     from transformers import Sam2HieraDetConfig, Sam2VideoConfig, Sam2VisionConfig  # noqa: PLC0415
 
-    trunk, dim = config.trunk, config.dim
     side = [config.image_size, config.image_size]
     backbone = Sam2HieraDetConfig(
         hidden_size=trunk.embed_dim,

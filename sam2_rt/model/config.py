@@ -70,7 +70,11 @@ class ModelConfig:
     prompt_maps: bool = False
     """Clicks and boxes are also drawn as maps; without, a decoder needs far longer to learn."""
     mixing_blocks: int = 0
-    """ConvNeXt blocks on the stride-16 map before the two-way decoder."""
+    """Convolution blocks on the stride-16 map before the two-way decoder."""
+    plain_blocks: bool = False
+    """Two 3x3 convolutions a block, as matrix units like it, in place of ConvNeXt's."""
+    mask_stride: Literal[1, 4] = 1
+    """Of the mask that a memory is made of, in pixels of the input."""
 
     def __post_init__(self) -> None:
         if self.image_size < 32 or self.image_size % 32:
@@ -113,5 +117,7 @@ NANO: Final = ModelConfig(
     rotary_share=0.5,
     prompt_maps=True,
     mixing_blocks=2,
+    plain_blocks=True,
+    mask_stride=4,
 )
 """Small enough for real time on two CPU cores, and learned here: see weights/nano.md."""

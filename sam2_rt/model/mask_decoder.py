@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam2_rt.model.config import NUM_MULTIMASK
-from sam2_rt.model.layers import MLP, ConvNeXtBlock, LayerNorm2d
+from sam2_rt.model.config import NUM_MULTIMASK, ModelConfig
+from sam2_rt.model.layers import MLP, LayerNorm2d, conv_blocks
 
 NUM_HEADS = 8
 NUM_MASKS = NUM_MULTIMASK + 1  # mask 0 answers clear prompts, masks 1..3 are for ambiguous ones
@@ -33,10 +33,12 @@ class Candidates(NamedTuple):
 class MaskDecoder(nn.Module):
     """Two-way transformer between tokens and the image, then one hypernetwork a mask."""
 
-    def __init__(self, dim: int, feedforward_dim: int, mixing_blocks: int = 0) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.mixing = nn.Sequential(*(ConvNeXtBlock(dim, scale=0.1) for _ in range(mixing_blocks)))
-        self.transformer = TwoWayTransformer(dim, feedforward_dim)
+        dim = config.dim
+        mixing = conv_blocks(dim, config.mixing_blocks, are_plain=config.plain_blocks)
+        self.mixing = nn.Sequential(*mixing)
+        self.transformer = TwoWayTransformer(dim, config.feedforward_dim)
         self.iou_token = nn.Embedding(1, dim)
         self.mask_tokens = nn.Embedding(NUM_MASKS, dim)
         self.obj_score_token = nn.Embedding(1, dim)

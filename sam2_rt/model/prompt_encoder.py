@@ -49,17 +49,18 @@ class PromptEncoder(nn.Module):
 
     def encode_dense(self, mask_logits: Tensor | None, maps: Tensor | None, side: int) -> Tensor:
         """The mask so far [B, 1, 4g, 4g] and drawn prompts [B, 3, 4g, 4g] -> [B or 1, dim, g, g]"""
-        if mask_logits is None and maps is None:
+        given = [x for x in (mask_logits, maps) if x is not None]
+        if not given:
             return self.no_mask(side)
-        if self.draws_maps:
-            given = mask_logits if maps is None else maps
-            assert given is not None, "one of them is there"
-            if mask_logits is None:
-                mask_logits = given.new_zeros(len(given), 1, *given.shape[2:])
-            if maps is None:
-                maps = given.new_zeros(len(given), NUM_MAPS, *given.shape[2:])
-            mask_logits = torch.cat([mask_logits, maps], dim=1)
-        return self.mask_downscaling(mask_logits)
+        if self.draws_maps:  # what was not given is blank
+            batch, _, height, width = given[0].shape
+            shapes = ((batch, channels, height, width) for channels in (1, NUM_MAPS))
+            given = [
+                given[0].new_zeros(shape) if x is None else x
+                for x, shape in zip((mask_logits, maps), shapes, strict=True)
+            ]
+        dense = torch.cat(given, dim=1)
+        return self.mask_downscaling(dense.to(self.no_mask_embed.weight.dtype))
 
     def no_mask(self, side: int) -> Tensor:
         """What stands for "no mask": [1, dim, side, side]"""

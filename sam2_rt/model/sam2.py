@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam2_rt.model.config import MAX_POINTERS, NUM_RECENT, ModelConfig
+from sam2_rt.model.config import FEATURE_STRIDE, MAX_POINTERS, NUM_RECENT, ModelConfig
 from sam2_rt.model.image_encoder import Hiera, ImageEncoder
 from sam2_rt.model.layers import MLP, sine_position_1d, sine_position_2d
 from sam2_rt.model.mask_decoder import Candidates, MaskDecoder, choose_by_iou, choose_single
@@ -79,9 +79,9 @@ class SAM2(nn.Module):
         dim, memory_dim = config.dim, config.memory_dim
         self.image_encoder = ImageEncoder(config.trunk, dim)
         self.memory_attention = MemoryAttention(config)
-        self.memory_encoder = MemoryEncoder(dim, memory_dim)
+        self.memory_encoder = MemoryEncoder(config)
         self.sam_prompt_encoder = PromptEncoder(dim, draws_maps=config.prompt_maps)
-        self.sam_mask_decoder = MaskDecoder(dim, config.feedforward_dim, config.mixing_blocks)
+        self.sam_mask_decoder = MaskDecoder(config)
         self.obj_ptr_proj = MLP((dim, dim, dim, dim))
         self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         self.maskmem_tpos_enc = nn.Parameter(torch.zeros(NUM_RECENT + 1, 1, 1, memory_dim))
@@ -176,9 +176,7 @@ class SAM2(nn.Module):
         logits = maps = None
         if prompt is not None:
             logits, maps = prompt.mask_logits, self._maps(prompt, side)
-        dense = encoder.encode_dense(
-            *(None if x is None else x.to(feature.dtype) for x in (logits, maps)), side
-        )
+        dense = encoder.encode_dense(logits, maps, side).to(feature.dtype)
         tokens = self._prompt_tokens(prompt, len(feature))
         return self.sam_mask_decoder(
             feature + dense, encoder.grid_position(side), tokens, high_resolution
@@ -237,9 +235,10 @@ class SAM2(nn.Module):
 
         A prompted mask is remembered as a binary one, a propagated mask with its doubts.
         """
-        size = 16 * feature.shape[-1]
+        size = FEATURE_STRIDE * feature.shape[-1] // self.config.mask_stride
         logits = decoded.mask_logits[:, None]
-        logits = F.interpolate(logits, (size, size), mode="bilinear")
+        if logits.shape[-1] != size:
+            logits = F.interpolate(logits, (size, size), mode="bilinear")
         mask = (logits > 0).float() if is_prompted else logits.sigmoid()
         mask = mask * MEMORY_MASK_SCALE + MEMORY_MASK_BIAS
         memory = self.memory_encoder(feature, mask.to(feature.dtype))

@@ -119,7 +119,15 @@ def fold(model: SAM2) -> SAM2:
     trunk = model.image_encoder.trunk
     if isinstance(trunk, ConvTrunk):
         trunk.fold()
-        model.to(memory_format=torch.channels_last)
+        lay_out(model)
+    return model
+
+
+def lay_out(model: SAM2) -> SAM2:
+    """Puts the channels of convolutions last, as CPU and GPU convolutions like them best."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return model
 
 

@@ -29,4 +29,8 @@ def test_one_feature_serves_all_masks(tiny: SAM2):
 
 
 def test_a_narrow_model_has_a_narrow_downsampler():
-    assert MaskDownsampler(32)(torch.zeros(2, 1, 64, 64)).shape == (2, 32, 4, 4)
+    assert MaskDownsampler(32, 1)(torch.zeros(2, 1, 64, 64)).shape == (2, 32, 4, 4)
+
+
+def test_a_coarse_mask_comes_to_the_same_grid():
+    assert MaskDownsampler(32, 4)(torch.zeros(2, 1, 16, 16)).shape == (2, 32, 4, 4)

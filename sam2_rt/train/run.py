@@ -1,0 +1,149 @@
+"""A run of training: feeds, steps, validation, the log and the files to go on from."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+from safetensors.torch import save_file
+
+from sam2_rt.data.sample import Sample
+from sam2_rt.model import zoo
+from sam2_rt.model.checkpoint import read_checkpoint
+from sam2_rt.model.sam2 import SAM2
+from sam2_rt.train.batch import collate
+from sam2_rt.train.feed import Feed, FeedConfig, Maker
+from sam2_rt.train.learner import Learner, Report, seeded
+from sam2_rt.train.log import Line, Log, read
+from sam2_rt.train.plan import draw_plan
+from sam2_rt.train.plot import draw
+from sam2_rt.train.recipe import Recipe, Stage
+from sam2_rt.train.validate import FIRST_SEED, Scores, validate
+
+LOG_EVERY = 20
+VALIDATED_STILLS, VALIDATED_CLIPS, VALIDATED_FRAMES = 24, 8, 6
+SEEDS_A_STAGE = 10_000_000
+"""Seeds of a run's samples: stage by stage, and further on after each restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a run keeps what it makes."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        """To go on from."""
+        return self.folder / "state.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The running means, for evaluation and shipping."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """JSON lines."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def plot(self) -> Path:
+        """The curve."""
+        return self.folder / "loss.png"
+
+
+class Run:
+    """Goes from where the folder's state is to the end of the recipe."""
+
+    def __init__(self, recipe: Recipe, folder: Path, build: Callable[[], Maker]) -> None:
+        """`build` makes what makes samples, once in each worker."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.recipe, self.files, self.build = recipe, Files(folder), build
+        if recipe.threads is not None:
+            torch.set_num_threads(recipe.threads)
+        torch.manual_seed(recipe.seed)
+        self.learner = Learner(begin(recipe), recipe)
+        if self.files.state.exists():
+            self.learner.restore(self.files.state)
+        self.log = Log(self.files.log)
+        maker = build()
+        self._stills = [maker.make(FIRST_SEED + i, 1) for i in range(VALIDATED_STILLS)]
+        self._clips = [
+            maker.make(FIRST_SEED + 1000 + i, VALIDATED_FRAMES) for i in range(VALIDATED_CLIPS)
+        ]
+        self._saved = time.monotonic()
+
+    def go(self, progress: Progress) -> None:
+        """All that is left; may be stopped at any time and started again."""
+        recipe, learner = self.recipe, self.learner
+        task = progress.add_task("", total=recipe.num_steps, completed=learner.step)
+        while learner.step < recipe.num_steps:
+            number, stage, within = recipe.at(learner.step)
+            first_seed = number * SEEDS_A_STAGE + within * stage.clips
+            config = FeedConfig(
+                stage.num_frames, first_seed, workers=recipe.workers, reuse=recipe.reuse
+            )
+            with Feed(config, self.build) as feed:
+                for _ in range(stage.steps - within):
+                    report = self._step(stage, feed)
+                    progress.update(task, completed=learner.step, description=_said(stage, report))
+        self.save()
+
+    def _step(self, stage: Stage, feed: Feed) -> Report:
+        learner = self.learner
+        rng = seeded(self.recipe.seed, learner.step)
+        samples: list[Sample] = feed.draw(stage.clips)
+        batch = collate(samples, learner.device, stage.max_rows)
+        lr = stage.lr_at(self.recipe.at(learner.step)[2])
+        report = learner.learn(batch, draw_plan(rng, stage.num_frames))
+        if learner.step % LOG_EVERY == 0:
+            self._note(stage, lr, report=report)
+        if learner.step % self.recipe.validate_every == 0:
+            self._note(stage, lr, scores=validate(learner, self._stills, self._clips))
+        if time.monotonic() - self._saved > self.recipe.save_every_s:
+            self.save()
+        return report
+
+    def _note(
+        self, stage: Stage, lr: float, report: Report | None = None, scores: Scores | None = None
+    ) -> None:
+        step, hours = self.learner.step, round(self.log.hours, 4)
+        line = Line(step, hours, stage.num_frames, lr)
+        if report is not None:
+            line = Line(step, hours, stage.num_frames, lr, report.total, report.found_iou)
+        if scores is not None:
+            line = Line(step, hours, stage.num_frames, lr, None, None, *scores)
+        self.log.write(line)
+
+    def save(self) -> None:
+        """State, weights and plot."""
+        self.learner.save(self.files.state)
+        export(self.learner, self.files.weights)
+        draw(read(self.files.log), self.files.plot)
+        self._saved = time.monotonic()
+
+
+def begin(recipe: Recipe) -> SAM2:
+    """The model to learn with: of given weights, an official model's own, or random ones."""
+    path = recipe.init or zoo.cached(recipe.model)
+    model = zoo.build(recipe.model, recipe.image_size)
+    if recipe.init is not None or zoo.find(recipe.model).source is not None:
+        if path is None:
+            raise zoo.NotFetched(f"run `sam2-rt models fetch {recipe.model}` first, or give --init")
+        model.load_state_dict(read_checkpoint(path, model.config, recipe.model))
+    return zoo.lay_out(model.to(recipe.device))
+
+
+def export(learner: Learner, path: Path) -> None:
+    """The running means as fp16 safetensors, in one piece or not at all."""
+    part = path.with_suffix(".part")
+    weights = {n: t.half().cpu().contiguous() for n, t in learner.weights().items()}
+    save_file(weights, part)
+    part.replace(path)
+
+
+def _said(stage: Stage, report: Report) -> str:
+    return f"{stage.num_frames} frames  loss {report.total:.3f}  IoU {report.found_iou:.3f}"
