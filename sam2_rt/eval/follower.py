@@ -84,13 +84,13 @@ class ModelFollower:
 
     @torch.inference_mode()
     def _masks(self) -> Masks:
-        return _place(self._logits, self._num_objects, self._size, may_overlap=self._may_overlap)
+        return place(self._logits, self._num_objects, self._size, may_overlap=self._may_overlap)
 
 
-def _place(
+def place(
     logits: Mapping[int, Tensor], num_objects: int, size: tuple[int, int], *, may_overlap: bool
 ) -> Masks:
-    """Logits of tracks, at the model's size -> masks [K, H, W]"""
+    """Logits by track_id, at the model's size -> masks [K, H, W] of the frame's size"""
     masks = np.zeros((num_objects, *size), np.bool_)
     if logits:
         whole = to_frame(torch.stack(list(logits.values())).float(), *size)

@@ -170,7 +170,8 @@ def _read(picture: Path, mask: Path) -> LabelledPicture:
         raise ClipError(f"{picture} is no picture: {error}") from error
     labels = read_labels(mask)
     if labels.shape != rgb.shape[:2]:
-        raise ClipError(f"{mask} has {labels.shape} pixels, its picture {rgb.shape[:2]}")
+        sizes = (f"{width} x {height}" for height, width in (labels.shape, rgb.shape[:2]))
+        raise ClipError("{} is {} pixels, its picture {}".format(mask, *sizes))
     ids = tuple(int(n) for n in np.unique(labels) if n not in {0, IGNORED_ID})
     ignored = labels == IGNORED_ID
     masks = labels == np.array(ids).reshape(-1, 1, 1)

@@ -53,7 +53,8 @@ class Record:
             "machine": self.machine,
             "command": self.command,
         }
-        return json.dumps(fields | {"numbers": dict(self.numbers)})
+        numbers = {name: None if value is None else round(value, 4) for name, value in self.numbers}
+        return json.dumps(fields | {"numbers": numbers})
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def vos(report: Report, source: Source, told: Told, *, with_baselines: bool) -> 
     begin = _begin(model, source)
     results = [run_vos(report.subject.name, begin, source, told, worst)]
     if with_baselines:
-        results += run_baselines(source)
+        results += run_baselines(source, "" if told is Told.MASK else " by mask")
     title = f"{report.subject.name}, {_told_in_words(told)}"
     suite = f"VOS, {_told_in_words(told)}"
     report.tell(suite, show_vos(results, title), _left_out(results[0]))
@@ -102,7 +102,7 @@ def streaming(report: Report, folder: Folder, scenes: Scenes, seed: int) -> None
     report.tell("streaming", shown, streams[0].skipped)
     if len(folder.videos) > 1:
         gaps = Folder(with_gaps(folder.videos), (), folder.may_overlap)
-        _tell_absence(report, model, gaps, "cut away from")
+        _tell_absence(report, model, gaps, "real clips that are cut away from")
     else:
         report.note("a single video cannot be cut away from: there is no other to show", "yellow")
     away = MadeUp.returning(scenes.maker(), scenes.clips, scenes.frames)
@@ -125,9 +125,9 @@ def made_up(report: Report, scenes: Scenes, *, with_baselines: bool) -> None:
     report.draw("scenes", worst)
 
 
-def run_baselines(source: Source) -> list[VosResult]:
-    """What needs no learning, told of masks."""
-    return [run_vos(name, begin, source) for name, begin in BASELINES]
+def run_baselines(source: Source, suffix: str = "") -> list[VosResult]:
+    """What needs no learning; always told of masks, whatever the model is told of."""
+    return [run_vos(name + suffix, begin, source) for name, begin in BASELINES]
 
 
 def _tell_absence(report: Report, model: SAM2, source: Source, what: str) -> None:

@@ -22,11 +22,11 @@ _TILE: Final = (240, 180)
 """Width and height at most, of one frame."""
 _MARGIN: Final = 4
 _LABEL_WIDTH: Final = 150
-_FOUND: Final = (255, 120, 0)
+_FOUND: Final = (255, 0, 160)
 _TRUTH: Final = (0, 255, 220)
 _PAPER: Final = (24, 24, 24)
 _INK: Final = (230, 230, 230)
-_LEGEND: Final = "orange: found     cyan outline: truth"
+_LEGEND: Final = "pink: found     cyan outline: truth"
 
 Mask = NDArray[np.bool_]
 

@@ -165,9 +165,10 @@ def run_stream(begin: Begin, source: Source, delivery: Delivery, seed: int) -> S
     scores: list[StreamScore] = []
 
     def score(video: LabelledVideo, tick: Tick) -> None:
-        if video.annotated:
-            indices = delivery.indices(video, seed)
-            scores.append(score_stream(video, begin, indices, lambda _: tick()))
+        if not video.annotated:
+            raise ClipError("no annotated frame is left")
+        indices = delivery.indices(video, seed)
+        scores.append(score_stream(video, begin, indices, lambda _: tick()))
 
     skipped = _each(source, delivery.name, source.num_frames, score)
     arrived = tuple(one for score in scores for one in score.arrived)
@@ -194,10 +195,16 @@ Tick = Callable[[], None]
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on stderr, so that stdout holds results alone; it goes when it is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    """A bar on stderr, if that is a terminal; it goes when it is done."""
     console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         yield bar
 
 

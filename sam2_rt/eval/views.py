@@ -116,11 +116,10 @@ class WithGap(View):
 
 
 def with_gaps(videos: Sequence[LabelledVideo]) -> tuple[LabelledVideo, ...]:
-    """Each video cut away from, to the frames of the next. Raises ValueError for a single video."""
-    if len(videos) < 2:
-        raise ValueError("to cut away from a video another one is needed: the folder holds one")
+    """Each annotated video cut away from, to the frames of the next; at least two are needed."""
+    assert len(videos) > 1, "to cut away from a video another one is needed"
     nexts = (*videos[1:], videos[0])
-    return tuple(WithGap(whole, other) for whole, other in zip(videos, nexts, strict=True))
+    return tuple(WithGap(v, other) for v, other in zip(videos, nexts, strict=True) if v.annotated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from sam2_rt.eval.subject import Subject
+from sam2_rt.model.checkpoint import CheckpointError
+from sam2_rt.model.zoo import UnknownModel
+
+
+def test_its_name_says_what_was_given():
+    assert Subject().name == "nano"
+    subject = Subject("nano", Path("/somewhere/step-9.safetensors"), 128)
+    assert subject.name == "nano step-9.safetensors at 128"
+
+
+def test_it_loads_at_its_size_and_sets_the_threads():
+    before = torch.get_num_threads()
+    try:
+        model = Subject(image_size=64, threads=1).load()
+        assert model.config.image_size == 64
+        assert torch.get_num_threads() == 1
+        assert not model.training
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_weights_that_were_named_are_trained():
+    assert Subject(checkpoint=Path("a.safetensors")).is_trained
+
+
+@pytest.mark.parametrize(
+    ("subject", "error", "words"),
+    [
+        (Subject("giant"), UnknownModel, "giant"),
+        (Subject(checkpoint=Path("nowhere.safetensors")), (CheckpointError, OSError), "nowhere"),
+        (Subject(device="abacus"), ValueError, "abacus"),
+        (Subject(image_size=65), ValueError, "65"),
+    ],
+)
+def test_what_cannot_be_loaded_is_named(subject, error, words):
+    with pytest.raises(error, match=words):
+        subject.load()
