@@ -13,7 +13,7 @@ from sam2_rt.data.scenes.affine import Matrices, corners
 from sam2_rt.data.scenes.camera import Camera
 from sam2_rt.data.scenes.cast import Cast, camouflage
 from sam2_rt.data.scenes.figure import draw_figure
-from sam2_rt.data.scenes.motion import Motion, Points, draw_motion, draw_start, wander
+from sam2_rt.data.scenes.motion import Motion, Points, Tempo, draw_motion, draw_start, wander
 from sam2_rt.data.scenes.photos import Photo
 from sam2_rt.data.scenes.resample import Bend, draw_bend
 from sam2_rt.data.scenes.scene import Actor, Format, Layer
@@ -42,7 +42,7 @@ class Stage:
     camera: Camera
     background: NDArray[np.uint8]
     """[H, W, 3], what low-contrast sprites are filled with"""
-    pace: float
+    tempo: Tempo
     taken: list[Points] = field(default_factory=list)
     """Places [2] where actors start."""
 
@@ -50,14 +50,14 @@ class Stage:
     def turns(self) -> float:
         """Periods of what swings or bends, in the clip."""
         return float(
-            min(self.pace * 12 * self.rng.uniform(0.5, 1.5), 0.4) * (self.form.num_frames - 1)
+            min(self.tempo.pace * 12 * self.rng.uniform(0.5, 1.5), 0.4) * (self.form.num_frames - 1)
         )
 
     def course(self, size: float) -> Motion:
         """From where there is room."""
         start = draw_start(self.rng, self.taken)
         self.taken.append(start)
-        return draw_motion(self.rng, self.form.num_frames, start, size, self.pace)
+        return draw_motion(self.rng, self.form.num_frames, start, size, self.tempo)
 
     def pixels(self, size: float) -> float:
         """Of a length in the world, in the frame, along the axis that is squeezed least."""
@@ -67,7 +67,7 @@ class Stage:
 def draw_size(rng: Generator, difficulty: float, largest: float) -> float:
     """Of an actor's longer side, as a share of the frame's."""
     smallest = 0.34 - 0.18 * difficulty
-    return float(smallest + (largest - smallest) * rng.beta(1.1, 1.8))
+    return float(smallest + (largest - smallest) * rng.beta(1.2, 1.6))
 
 
 def draw_actors(stage: Stage, size: float) -> list[Actor]:
@@ -94,7 +94,7 @@ def draw_bust(stage: Stage) -> list[Actor]:
     width, height = sprite.size
     size = rng.uniform(0.5, 1.0) * max(1.0, width / height)
     start = np.array((rng.uniform(-0.25, 0.25), 0.6 - size / 2 * min(1.0, height / width)))
-    place = wander(rng, start, min(stage.pace, 0.05), num_frames)
+    place = wander(rng, start, min(stage.tempo.pace, 0.05), num_frames)
     tilt = 0.06 * np.sin(np.linspace(0, 2 * math.pi * stage.turns, num_frames))
     motion = Motion(place, tilt, np.full(num_frames, size))
     actor = _single(stage, sprite, motion, stage.camera)

@@ -12,7 +12,7 @@ from sam2_rt.data.scenes.camera import Camera, draw_camera
 from sam2_rt.data.scenes.cast import Cast
 from sam2_rt.data.scenes.degrade import draw_flaws
 from sam2_rt.data.scenes.light import draw_light, draw_shadow
-from sam2_rt.data.scenes.motion import draw_pace
+from sam2_rt.data.scenes.motion import draw_tempo
 from sam2_rt.data.scenes.resample import draw_bend
 from sam2_rt.data.scenes.scene import Actor, Backdrop, Format, Look, Scene, make_scene
 
@@ -55,9 +55,9 @@ def draw_look(rng: Generator, form: Format) -> Look:
 
 
 def _set_stage(rng: Generator, cast: Cast, form: Format) -> Stage:
-    pace = draw_pace(rng, form.difficulty)
-    camera = draw_camera(rng, form.num_frames, form.size, pace)
-    return Stage(rng, cast, form, camera, cast.background(rng), pace)
+    tempo = draw_tempo(rng, form.num_frames, form.difficulty)
+    camera = draw_camera(rng, form.num_frames, form.size, tempo.pace)
+    return Stage(rng, cast, form, camera, cast.background(rng), tempo)
 
 
 def _draw_company(stage: Stage) -> list[Actor]:

@@ -16,6 +16,8 @@ from sam2_rt.data.scenes.affine import Matrices, move, scale, turn
 
 MAX_STEP: Final = 0.10
 """The fastest mean motion between two frames."""
+MAX_STEP_EASY: Final = 0.04
+"""The same at difficulty 0."""
 LEG: Final = 8
 """Frames after which a course turns elsewhere, so that long clips do not run out of the world."""
 
@@ -46,10 +48,31 @@ class Motion:
         return matrices
 
 
-def draw_pace(rng: Generator, difficulty: float) -> float:
-    """Mean motion a frame; clips are as often slow as fast."""
-    fastest = 0.02 + (MAX_STEP - 0.02) * difficulty
-    return float(np.exp(rng.uniform(math.log(0.003), math.log(fastest))))
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How lively a clip is."""
+
+    pace: float
+    """Mean motion between two frames."""
+    most: float
+    """No thing's mean motion is more."""
+    leave: float
+    """Chance that a thing leaves its first place clearly."""
+
+    def leaves(self, rng: Generator) -> bool:
+        """For one thing."""
+        return bool(rng.random() < self.leave)
+
+
+def draw_tempo(rng: Generator, num_frames: int, difficulty: float) -> Tempo:
+    """A third of the clips are calm, as at 24 frames a second; the others are as at fewer."""
+    calm = rng.random() < 0.45 - 0.15 * difficulty
+    most = MAX_STEP_EASY + (MAX_STEP - MAX_STEP_EASY) * difficulty
+    slowest, fastest = (0.001, 0.01) if calm else (0.006, 0.6 * most)
+    pace = math.exp(rng.uniform(math.log(slowest), math.log(fastest)))
+    leave = 0.1 if calm else 0.55 + 0.2 * difficulty
+    # In a clip of few frames only a jump could leave.
+    return Tempo(pace, most, leave * min((num_frames - 1) / (LEG - 1), 1.0))
 
 
 def draw_start(rng: Generator, taken: list[Points]) -> Points:
@@ -61,17 +84,17 @@ def draw_start(rng: Generator, taken: list[Points]) -> Points:
     return np.asarray(tries[int(distances.argmax())])
 
 
-def draw_motion(rng: Generator, num_frames: int, start: Points, size: float, pace: float) -> Motion:
-    """Two in three leave their first place clearly; some go out of the frame and come back."""
+def draw_motion(
+    rng: Generator, num_frames: int, start: Points, size: float, tempo: Tempo
+) -> Motion:
+    """Things that leave go on for more than their own size, or out of the frame and back."""
     time = np.linspace(0, 1, num_frames)
-    kind = rng.random()
-    step = pace
-    if kind < 0.65:
-        step = max(pace, size * rng.uniform(1.1, 1.6) / min(max(num_frames - 1, 1), LEG))
-    elif kind < 0.8:
-        step = pace * rng.uniform(0, 0.5)
-    step = min(step, MAX_STEP)
-    if 0.5 < kind < 0.65 and num_frames >= 5:
+    step = tempo.pace * rng.choice((0.2, 0.6, 1.0, 1.0))
+    leaves = tempo.leaves(rng)
+    if leaves:
+        step = max(step, size * rng.uniform(1.1, 1.6) / min(max(num_frames - 1, 1), LEG))
+    step = min(step, tempo.most)
+    if leaves and num_frames >= 5 and rng.random() < 0.2:
         place = _excursion(rng, start, size, time)
     else:
         place = wander(rng, start, step, num_frames)

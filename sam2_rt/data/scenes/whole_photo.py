@@ -5,7 +5,7 @@ from numpy.random import Generator
 from sam2_rt.data.scenes.actors import Stage, draw_actors, draw_doubles, draw_size
 from sam2_rt.data.scenes.cast import Cast
 from sam2_rt.data.scenes.layered import bend_backdrop, draw_look
-from sam2_rt.data.scenes.motion import draw_pace
+from sam2_rt.data.scenes.motion import draw_tempo
 from sam2_rt.data.scenes.photos import mirror
 from sam2_rt.data.scenes.scene import Actor, Format, Scene, make_scene
 from sam2_rt.data.scenes.window import draw_window
@@ -21,9 +21,10 @@ def draw_whole_photo(rng: Generator, cast: Cast, form: Format) -> Scene | None:
         return None
     if rng.random() < 0.5:
         photo = mirror(photo)
-    window = draw_window(rng, photo, form)
+    tempo = draw_tempo(rng, form.num_frames, form.difficulty)
+    window = draw_window(rng, photo, form, tempo)
     backdrop = window.backdrop(photo)
-    stage = Stage(rng, cast, form, window.camera, photo.rgb, draw_pace(rng, form.difficulty))
+    stage = Stage(rng, cast, form, window.camera, photo.rgb, tempo)
     if form.num_frames > 1 and rng.random() < 0.4:
         backdrop = bend_backdrop(rng, backdrop, form, stage.turns)
     actors: list[Actor] = []

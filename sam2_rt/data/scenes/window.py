@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sam2_rt.data.scenes.affine import Matrices, move, scale
 from sam2_rt.data.scenes.camera import Camera, draw_aspect
-from sam2_rt.data.scenes.motion import Points, draw_pace, ease
+from sam2_rt.data.scenes.motion import Points, Tempo, ease
 from sam2_rt.data.scenes.photos import LabelledObject, Photo
 from sam2_rt.data.scenes.scene import Backdrop, Format
 
@@ -22,7 +22,6 @@ _SHARE: Final = (0.25, 0.95)
 """Of the window that the longer side of the object's box takes."""
 _SHARE_LEAVING: Final = (0.2, 0.5)
 """The same where the object is to leave its first place."""
-_MAX_STEP: Final = 0.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +39,29 @@ class Window:
         return _shrink(Backdrop(photo.rgb, matrices, photo.ids), float(grain))
 
 
-def draw_window(rng: Generator, photo: Photo, form: Format) -> Window:
-    """Around one object; two in three move until it has left its first place, if there is room."""
+def draw_window(rng: Generator, photo: Photo, form: Format, tempo: Tempo) -> Window:
+    """Around one object; if it leaves, the window moves off it as far as there is room."""
     one = _choose(rng, photo)
     aspect = draw_aspect(rng)
     squeeze = np.array((math.sqrt(aspect), 1 / math.sqrt(aspect)))
     extent = np.array((one.box[2] - one.box[0], one.box[3] - one.box[1])) / squeeze
     room = np.array(photo.rgb.shape[1::-1]) / squeeze
-    leaves = form.num_frames > 3 and rng.random() < 0.65
+    leaves = tempo.leaves(rng)
     share = rng.uniform(*(_SHARE_LEAVING if leaves else _SHARE))
     most = room.min() * (0.7 if leaves else 1.0)
     side = min(max(float(extent.max()) / share, MIN_SIDE), float(most))
     middle = (np.array(one.box[:2]) + one.box[2:]) / 2 / squeeze
-    pace = draw_pace(rng, form.difficulty)
     steps = form.num_frames - 1
-    reach = min(pace * steps, 0.9) * side
+    reach = min(tempo.pace * steps, 0.9) * side
     if leaves:
-        reach = min(max(reach, extent.max() * rng.uniform(1.0, 1.4)), _MAX_STEP * steps * side)
+        reach = min(max(reach, extent.max() * rng.uniform(1.0, 1.4)), tempo.most * steps * side)
     start = _keep_inside(middle + rng.normal(0, 0.12, 2) * side, side, room)
     end = _far_end(rng, start, reach, side, room)
     time = ease(rng, np.linspace(0, 1, form.num_frames)) if steps else np.zeros(1)
     sides = np.minimum(
         side * np.exp(rng.uniform(-0.5, 0.5) * min(reach / side, 0.7) * time), room.min()
     )
-    shake = rng.normal(0, 0.15 * min(pace, 0.03), (form.num_frames, 2)) * side
+    shake = rng.normal(0, 0.15 * min(tempo.pace, 0.03), (form.num_frames, 2)) * side
     path = _keep_inside(start + (end - start) * time[:, None] + shake, sides[:, None], room)
     roll = rng.normal(0, 0.05) + rng.normal(0, 0.08) * time
     place = (path - path[0]) / side * squeeze
