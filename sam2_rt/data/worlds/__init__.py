@@ -1,0 +1,1 @@
+"""Small physical worlds of solid bodies, simulated and rendered by MuJoCo."""
