@@ -36,7 +36,7 @@ def overlay(rgb: Picture, truth: Mask, found: Mask) -> Picture:
     height, width = truth.shape
     scale = min(_TILE[0] / width, _TILE[1] / height)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    tile = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8).copy()
+    tile = _faded(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8))
     fill = _shrink(found, size)
     tile[fill] = (0.45 * tile[fill] + 0.55 * np.array(_FOUND)).astype(np.uint8)
     outlines, _ = cv2.findContours(
@@ -107,28 +107,36 @@ def write_sheet(path: Path, title: str, strips: list[Strip]) -> Path | None:
     if not strips:
         return None
     columns = max(len(strip.tiles) for strip in strips)
+    pitch = max(tile.shape[1] for strip in strips for _, tile in strip.tiles) + _MARGIN
     heights = [max(tile.shape[0] for _, tile in strip.tiles) + _MARGIN for strip in strips]
-    width = _LABEL_WIDTH + columns * (_TILE[0] + _MARGIN)
+    width = _LABEL_WIDTH + columns * pitch
     sheet = Image.new("RGB", (width, 28 + sum(heights)), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((8, 7), f"{title}     {_LEGEND}", _INK, ImageFont.load_default(14))
     top = 28
     for strip, height in zip(strips, heights, strict=True):
-        _draw_strip(sheet, draw, strip, top)
+        _draw_strip(sheet, strip, top, pitch)
         top += height
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
     return path
 
 
-def _draw_strip(sheet: Image.Image, draw: ImageDraw.ImageDraw, strip: Strip, top: int) -> None:
+def _draw_strip(sheet: Image.Image, strip: Strip, top: int, pitch: int) -> None:
+    draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(12)
     for line, text in enumerate(strip.label):
         draw.text((8, top + 4 + 16 * line), text, _INK, font)
     for column, (caption, tile) in enumerate(strip.tiles):
-        left = _LABEL_WIDTH + column * (_TILE[0] + _MARGIN)
+        left = _LABEL_WIDTH + column * pitch
         sheet.paste(Image.fromarray(tile), (left, top))
         draw.text((left + 4, top + 2), caption, _INK, font, stroke_width=2, stroke_fill=_PAPER)
+
+
+def _faded(rgb: Picture) -> Picture:
+    """Nearly grey, so that pink and cyan stand out from whatever colours there are."""
+    grey = rgb.mean(axis=2, keepdims=True)
+    return (0.8 * grey + 0.2 * rgb).astype(np.uint8)
 
 
 def _shrink(mask: Mask, size: tuple[int, int]) -> Mask:
