@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from sam2_rt.data.scenes.photos import Bank, Photo
+from sam2_rt.data.scenes.photos import Bank, LabelledObject, Photo
 from sam2_rt.data.scenes.shape import draw_outline
 from sam2_rt.data.scenes.sprite import (
     Sprite,
@@ -28,6 +28,10 @@ Picture = NDArray[np.uint8]
 
 _TRIES: Final = 8
 _SHAPE_SIDE: Final = 160
+_TALL: Final = 1.3
+"""Height by width of what stands."""
+_MIN_HEIGHT: Final = 130
+"""Of what stands and is cut in two, pixels."""
 _LARGEST: Final = 4
 """Of a photograph's objects one of so many is cut out."""
 
@@ -90,14 +94,19 @@ class Cast:
         return None
 
     def bust(self, rng: Generator) -> Sprite | None:
-        """A person, mostly, whom the lower border of the photograph cuts off; None if none."""
-        for _ in range(3 * _TRIES):
+        """A person, mostly, cut off below; None if there is none.
+
+        By the photograph's border, or tall and whole there, and cut here.
+        """
+        for _ in range(2 * _TRIES):
             photo = self.masked.draw(rng)
             if photo is None:
                 return None
-            cut = [one for one in photo.objects[:2] if is_bust(one)]
-            if cut:
-                return cut_out(photo, cut[0])
+            for one in photo.objects[:2]:
+                if is_bust(one):
+                    return cut_out(photo, one)
+                if is_whole(one) and _stands(one):
+                    return _upper_part(cut_out(photo, one), rng.uniform(0.35, 0.75))
         return None
 
     def piece(self, rng: Generator) -> Sprite | None:
@@ -113,6 +122,16 @@ class Cast:
         if rgba is None:
             return None
         return make_sprite(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
+
+
+def _stands(one: LabelledObject) -> bool:
+    x0, y0, x1, y1 = one.box
+    return y1 - y0 > max(_TALL * (x1 - x0), _MIN_HEIGHT)
+
+
+def _upper_part(sprite: Sprite, share: float) -> Sprite:
+    rows = max(round(sprite.size[1] * share), 4)
+    return Sprite(np.ascontiguousarray(sprite.rgba[:rows]))
 
 
 def camouflage(rng: Generator, sprite: Sprite, background: Picture) -> Sprite:
