@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from picture_folders import write_cutouts, write_masked, write_photos
 
+from golden_data import shared
 from sam2_rt.data.sample import Sample
 from sam2_rt.data.synthetic import MAX_MASKLETS, MIN_AREA, MIN_AREA_EASY, SceneConfig, SceneMaker
 
@@ -158,3 +159,11 @@ def test_a_bad_picture_is_named_and_skipped(config, tmp_path):
 def test_a_missing_folder_is_an_error():
     with pytest.raises(FileNotFoundError, match="nowhere"):
         SceneMaker(SceneConfig(cutout_folders=(Path("nowhere"),)))
+
+
+def test_real_photographs_with_masks_are_read():
+    folder = shared("data/train_images/photomasks/coco_cc_partial")
+    maker = SceneMaker(SceneConfig(size=64, num_frames=1, mask_folders=(folder,)))
+    samples = [maker.make(seed) for seed in range(30)]
+    assert maker.skipped == ()
+    assert any(sample.ignored is not None for sample in samples)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from picture_folders import GREY, RED, write_cutouts, write_masked, write_photos
+from PIL import Image
 
 from sam2_rt.data.scenes.cast import Cast, camouflage, crop
 from sam2_rt.data.scenes.photos import cutout_bank, masked_bank, photo_bank
@@ -63,3 +64,13 @@ def test_crops_come_from_within_the_picture():
     picture = np.full((30, 200, 3), 77, np.uint8)
     for seed in range(5):
         assert (crop(np.random.default_rng(seed), picture, 64) == 77).all()
+
+
+def test_the_upper_part_of_who_stands_is_a_bust_too(tmp_path):
+    folder = write_masked(tmp_path / "m", 1)
+    ids = np.zeros((240, 320), np.uint8)
+    ids[20:220, 140:200] = 7
+    Image.fromarray(ids).save(folder / "masks" / "0.png")
+    cast = Cast(photo_bank(()), masked_bank((folder,)), cutout_bank(()))
+    heights = [cast.bust(np.random.default_rng(seed)).size[1] for seed in range(10)]
+    assert 65 <= min(heights) < max(heights) <= 155
