@@ -60,13 +60,14 @@ class Record:
     def columns(self) -> tuple[str, ...]:
         """Of the suite's table."""
         names = (number.name for number in self.numbers)
-        return ("date", "commit", "machine", "command", *names)
+        return ("date", "commit", "machine", "model", "command", *names)
 
     @property
     def cells(self) -> tuple[str, ...]:
         """Of this run's row."""
         values = (_show(number.value) for number in self.numbers)
-        return (self.date, self.commit, self.machine, f"`{self.command}`", *values)
+        circumstances = (self.date, self.commit, self.machine, self.subject)
+        return (*circumstances, f"`{self.command}`", *values)
 
 
 def append_line(folder: Path, record: Record) -> None:

@@ -35,6 +35,13 @@ def test_masks_are_of_the_frames_size(model):
     assert ModelFollower(model, 1).step(rgb, [click(1)]).shape == (1, 48, 80)
 
 
+def test_a_mask_that_is_given_is_taken_as_it_is(model, squares):
+    sample = squares(1)
+    truth = sample.masklets[0, 0]
+    (found,) = ModelFollower(model, 1).step(sample.frames[0], [Prompt(1, mask=truth)])
+    assert (found & truth).sum() / (found | truth).sum() > 0.8
+
+
 def test_each_pixel_belongs_to_one_object_unless_masks_may_overlap(model, squares):
     rgb, prompts = squares(1).frames[0], [click(1), click(2, 0.8, 0.8)]
     apart = ModelFollower(model, 2).step(rgb, prompts)

@@ -50,9 +50,9 @@ def test_a_row_begins_a_table_in_a_new_section(record, tmp_path):
     assert lines[8:] == [
         "## Evaluation: VOS, first mask",
         "",
-        "| date | commit | machine | command | objects | J&F | delay |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        f"| {record.date} | {record.commit} | {record.machine} | {row}",
+        "| date | commit | machine | model | command | objects | J&F | delay |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| {record.date} | {record.commit} | {record.machine} | nano at 64 | {row}",
     ]
 
 
