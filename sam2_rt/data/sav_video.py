@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2_rt import rle
-from sam2_rt.data.clip import ClipError, VideoClip
+from sam2_rt.data.clip import ClipError
 from sam2_rt.data.labelled_video import Skipped
-from sam2_rt.data.video_reader import VideoReader
+from sam2_rt.data.video_reader import VideoReader, measure_video
 
 ANNOTATED_EVERY: Final = 4
 """Video frames: 24 a second, of which 6 are annotated."""
@@ -72,10 +72,9 @@ class SavVideo:
 
 
 def open_sav_video(name: str, video_file: Path, masklet_file: Path) -> SavVideo | Skipped:
-    """Reads the header and one frame of the mp4, and the JSON without decoding its masks."""
+    """Reads the header of the mp4, and the JSON without decoding more masks than the first."""
     try:
-        clip = VideoClip.open(video_file)
-        num_frames = clip.num_frames or _reader(video_file, os.getpid()).num_frames
+        num_frames, size = measure_video(video_file)
         masklets = read_masklets(masklet_file)
         if not any(any(row) for row in masklets):
             return Skipped(name, f"{masklet_file} holds no object")
@@ -83,7 +82,7 @@ def open_sav_video(name: str, video_file: Path, masklet_file: Path) -> SavVideo 
         num_objects = max(map(len, masklets))
         video = SavVideo(
             name=name,
-            size=clip.size,
+            size=size,
             num_frames=num_frames,
             annotated=annotated,
             object_ids=tuple(range(1, num_objects + 1)),

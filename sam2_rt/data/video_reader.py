@@ -80,6 +80,25 @@ class VideoReader:
                 yield index, frame
 
 
+def measure_video(file: Path) -> tuple[int, tuple[int, int]]:
+    """Number of frames, and width and height in pixels, as the header says; decodes nothing.
+
+    Raises ClipError for a file without a video.
+    """
+    try:
+        with av.open(str(file)) as container:
+            if not container.streams.video:
+                raise ClipError(f"{file} holds no video")
+            stream = container.streams.video[0]
+            num_frames = stream.frames or len(_list_times(file)[0])
+            size = stream.codec_context.width, stream.codec_context.height
+    except FFmpegError as error:
+        raise ClipError(f"{file} is no video: {error.strerror}") from error
+    if not num_frames:
+        raise ClipError(f"{file} holds no frames")
+    return num_frames, size
+
+
 def upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The frame as a player shows it, [H, W, 3]."""
     rgb = frame.to_ndarray(format="rgb24")

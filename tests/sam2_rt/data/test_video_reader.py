@@ -6,7 +6,7 @@ import pytest
 from tiny_datasets import NUM_FRAMES, frame, write_mp4
 
 from sam2_rt.data.clip import ClipError
-from sam2_rt.data.video_reader import KEPT_FRAMES, VideoReader
+from sam2_rt.data.video_reader import KEPT_FRAMES, VideoReader, measure_video
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,20 @@ def test_a_garbled_packet_is_named_and_the_frames_well_before_it_are_read(tmp_pa
         with pytest.raises(ClipError, match=rf"clip\.mp4, frame {index} cannot be decoded"):
             reader.frame(index)
     np.testing.assert_allclose(reader.frame(0).astype(int), frame(0), atol=12)
+
+
+def test_a_header_tells_length_and_size_also_where_it_has_to_be_counted(tmp_path: Path):
+    assert measure_video(write_mp4(tmp_path / "clip.mp4")) == (NUM_FRAMES, (64, 48))
+    assert measure_video(write_mp4(tmp_path / "clip.mkv")) == (NUM_FRAMES, (64, 48))
+
+
+def test_a_sound_without_a_picture_is_named(tmp_path: Path):
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    for read in (measure_video, VideoReader):
+        with pytest.raises(ClipError, match=r"sound\.mp4 holds no video"):
+            read(tmp_path / "sound.mp4")
