@@ -46,8 +46,7 @@ class Stage:
     taken: list[Points] = field(default_factory=list)
     """Places [2] where actors start."""
 
-    @property
-    def turns(self) -> float:
+    def draw_turns(self) -> float:
         """Periods of what swings or bends, in the clip."""
         return float(
             min(self.tempo.pace * 12 * self.rng.uniform(0.5, 1.5), 0.4) * (self.form.num_frames - 1)
@@ -95,7 +94,7 @@ def draw_bust(stage: Stage) -> list[Actor]:
     size = rng.uniform(0.5, 1.0) * max(1.0, width / height)
     start = np.array((rng.uniform(-0.25, 0.25), 0.6 - size / 2 * min(1.0, height / width)))
     place = wander(rng, start, min(stage.tempo.pace, 0.05), num_frames)
-    tilt = 0.06 * np.sin(np.linspace(0, 2 * math.pi * stage.turns, num_frames))
+    tilt = 0.06 * np.sin(np.linspace(0, 2 * math.pi * stage.draw_turns(), num_frames))
     motion = Motion(place, tilt, np.full(num_frames, size))
     actor = _single(stage, sprite, motion, stage.camera)
     layer = actor.layers[0]
@@ -139,7 +138,7 @@ def _single(stage: Stage, sprite: Sprite, motion: Motion, camera: Camera) -> Act
     if rng.random() < 0.35 and stage.form.num_frames > 1:
         reach = max(sprite.size) * rng.uniform(0.01, 0.07)
         sprite, around = _pad(sprite, math.ceil(reach) + 1)
-        bend = draw_bend(rng, stage.form.num_frames, reach, stage.turns)
+        bend = draw_bend(rng, stage.form.num_frames, reach, stage.draw_turns())
         motion = Motion(motion.place, motion.angle, motion.size * around)
     matrices = camera.matrices(rng.uniform(1.0, 1.4)) @ motion.matrices(sprite.size)
     return Actor((Layer(sprite, matrices, bend),), _WHOLE)
@@ -167,7 +166,7 @@ def _figure(stage: Stage, size: float) -> Actor:
     side = stage.pixels(size)
     textures = [stage.cast.texture(rng, 96) for _ in range(int(rng.integers(1, 4)))]
     box = stage.camera.matrices(rng.uniform(1.0, 1.4)) @ stage.course(size).matrices((1, 1))
-    figure = draw_figure(rng, textures, box, side, stage.turns)
+    figure = draw_figure(rng, textures, box, side, stage.draw_turns())
     parts = rng.permutation(len(figure.limbs))[: int(rng.integers(0, 3))]
     whole = frozenset(range(len(figure.layers)))
     return Actor(figure.layers, (whole, *(figure.limbs[int(part)] for part in parts)))

@@ -1,7 +1,7 @@
 """Flaws of a real camera: soft lens, colour cast, noise, compression."""
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 Frame = NDArray[np.uint8]
 """[H, W, 3], RGB"""
 
-_POOL: Final = 640
-"""Side of the noise that all frames cut their own from, pixels."""
+_SPARE: Final = 256
+"""By how much the noise that all frames cut their own from is larger than they are, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,18 @@ def _compress(frame: MatLike, quality: int) -> MatLike:
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
-@cache
-def _noise_pool() -> NDArray[np.float32]:
-    return np.random.default_rng(1).normal(size=(_POOL, _POOL, 3)).astype(np.float32)
+@lru_cache(maxsize=2)
+def _noise_pool(height: int, width: int) -> NDArray[np.float32]:
+    """For frames of that size."""
+    size = (height + _SPARE, width + _SPARE, 3)
+    return np.random.default_rng(1).standard_normal(size, np.float32)
 
 
 def _add_noise(frame: MatLike, flaws: Flaws, index: int) -> MatLike:
     height, width = frame.shape[:2]
-    assert max(height, width) <= _POOL, frame.shape
     rng = np.random.default_rng((flaws.seed, index))
-    top = int(rng.integers(_POOL - height + 1))
-    left = int(rng.integers(_POOL - width + 1))
-    grain = _noise_pool()[top : top + height, left : left + width]
+    top, left = rng.integers(_SPARE + 1, size=2).tolist()
+    grain = _noise_pool(height, width)[top : top + height, left : left + width]
     return cv2.addWeighted(frame, 1.0, grain, flaws.noise, 0.0, dtype=cv2.CV_8U)
 
 

@@ -64,7 +64,7 @@ def _draw_company(stage: Stage) -> list[Actor]:
     """From back to front, mostly the larger ones behind."""
     rng, difficulty = stage.rng, stage.form.difficulty
     count = 2 + int(rng.integers(0, 2 + round(4 * difficulty)))
-    largest = 0.85 if count <= 3 else 0.6
+    largest = 0.85 if count <= 3 else 0.7
     sizes = [draw_size(rng, difficulty, largest) for _ in range(count)]
     if rng.random() < 0.7:
         sizes.sort(reverse=True)

@@ -26,7 +26,7 @@ def draw_whole_photo(rng: Generator, cast: Cast, form: Format) -> Scene | None:
     backdrop = window.backdrop(photo)
     stage = Stage(rng, cast, form, window.camera, photo.rgb, tempo)
     if form.num_frames > 1 and rng.random() < 0.4:
-        backdrop = bend_backdrop(rng, backdrop, form, stage.turns)
+        backdrop = bend_backdrop(rng, backdrop, form, stage.draw_turns())
     actors: list[Actor] = []
     kind = rng.random()
     if kind < 0.22:
