@@ -40,7 +40,8 @@ def test_every_shape_compiles_in_its_size(mujoco: Any):
 
 def test_limbs_of_one_body_do_not_collide_but_two_bodies_do(mujoco: Any):
     builder = Builder(mujoco, np.random.default_rng(0), photo_bank(()))
-    figure = Figure((Limb(Shape.BOX, (1, 1, 1)), Limb(Shape.BOX, (1, 1, 1), 0, bends=True)))
+    arm = Limb(Shape.BOX, (1, 1, 1), 0, bends=True)
+    figure = Figure((Limb(Shape.BOX, (1, 1, 1)), arm, arm))
     builder.add_actor(0, Actor(figure, 0.3, (0, 0, 1), (1, 0, 0, 0), True, 0))
     alone = builder.compile()
     builder.add_actor(1, Actor(figure, 0.3, (0.2, 0, 1), (1, 0, 0, 0), True, 0))

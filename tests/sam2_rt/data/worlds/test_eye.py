@@ -26,12 +26,16 @@ def test_axes_are_right_angled_and_right_handed():
             assert np.linalg.det(axes) == pytest.approx(1)
 
 
-def test_the_subject_starts_within_the_frame_and_cameras_stay_above_the_ground():
+def test_the_subject_starts_in_the_frame_or_at_its_edge():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         path = film(rng, draw_shot(rng, 0.4), SUBJECT, 0.1)
-        assert (path.places[:, 2] >= LOWEST).all()
         assert np.abs(seen_at(path, 0, SUBJECT[0])).max() < 1.5
+
+
+def test_a_camera_that_would_be_under_the_ground_is_lifted():
+    path = film(np.random.default_rng(0), replace(STILL, elevation=-0.5), SUBJECT, 0.1)
+    assert (path.places[:, 2] == LOWEST).all()
 
 
 def test_a_still_camera_is_still():

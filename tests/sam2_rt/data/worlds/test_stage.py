@@ -66,10 +66,12 @@ def test_free_bodies_move_others_stand_and_none_falls_through_the_ground(mujoco:
 
 
 def test_living_limbs_bend(mujoco: Any):
-    bent = 0
+    bent, targets = 0, []
     for seed in range(6):
         world = world_of(mujoco, seed)
         action = play(mujoco, np.random.default_rng(seed), world, 6, 0.1)
         hinges = world.model.jnt_qposadr[world.model.jnt_type == int(mujoco.mjtJoint.mjJNT_HINGE)]
         bent += int((np.ptp(action.poses[:, hinges], axis=0) > 0.2).sum())
+        targets += world.model.qpos_spring[hinges].tolist()
     assert bent > 10
+    assert 0.3 < np.mean(np.array(targets) != 0) < 0.9  # some are alive, some are not

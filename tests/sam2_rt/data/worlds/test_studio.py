@@ -63,6 +63,8 @@ def test_segments_are_what_is_seen(mujoco: Any, studio: Studio):
         shown = np.isin(segments, geoms)
         assert 0.02 < shown.mean() < 0.5
         np.testing.assert_array_equal(picture[..., channel] > 200, shown)
+        body, head = (np.nonzero(segments == geom)[0].mean() for geom in geoms)
+        assert head < body - 10  # rows are counted from above
 
 
 def test_bodies_are_shaded(mujoco: Any, studio: Studio):
