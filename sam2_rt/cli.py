@@ -25,6 +25,9 @@ from rich.table import Column, Table
 
 from sam2_rt import host
 from sam2_rt.cli_bench import bench
+from sam2_rt.cli_data import scenes
+from sam2_rt.cli_eval import app as eval_app
+from sam2_rt.cli_train import FORWARDED, train
 
 if TYPE_CHECKING:
     import numpy as np
@@ -240,3 +243,6 @@ def _fail(message: str) -> NoReturn:
 
 
 app.command()(bench)
+app.command()(scenes)
+app.command(context_settings=FORWARDED)(train)
+app.add_typer(eval_app, name="eval", help="Score any checkpoint on annotated videos and pictures.")

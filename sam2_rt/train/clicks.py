@@ -53,8 +53,8 @@ def correct(prompt: PromptTensors | None, coverage: Tensor, mask_logits: Tensor)
     is absent and found nowhere is told of one place where it is not.
     """
     truth, found = coverage >= 0.5, mask_logits > 0
-    missing, excess = (truth & ~found).float(), (found & ~truth).float()
-    weights = 10 * (missing + excess) + truth.float() + 0.01
+    # An error anywhere comes before the object, and that before the rest of the picture.
+    weights = torch.where(truth != found, 10.0, truth + 0.01)
     points = _places(weights)
     cell = (points[:, 0] / PATCH_STRIDE).long().clamp(max=truth.shape[-1] - 1)
     row = torch.arange(len(truth), device=truth.device)

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import queue
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_rt.data.labelled_video import Skipped
 from sam2_rt.data.sample import Sample
 
 MAX_WAITING = 8
@@ -29,6 +31,11 @@ class Maker(Protocol):
 
     def make(self, seed: int, num_frames: int) -> Sample:
         """A sample of that many frames."""
+        ...
+
+    @property
+    def skipped(self) -> tuple[tuple[Skipped, int], ...]:
+        """What could not be used so far, and how often."""
         ...
 
 
@@ -56,6 +63,7 @@ class Feed:
         """`build` is called once in each worker, so it must be picklable."""
         self.config = config
         self.made = 0
+        self._skipped: dict[int, Counter[Skipped]] = {}  # of each worker, which bounds them
         self._drawn = 0
         self._pool: list[Sample] = []
         self._random = random.Random(config.first_seed)  # noqa: S311 no secret
@@ -92,24 +100,31 @@ class Feed:
         rng = np.random.default_rng(self._random.getrandbits(32))
         return [vary(sample, rng) for sample in self._random.sample(self._pool, count)]
 
+    @property
+    def skipped(self) -> Counter[Skipped]:
+        """What the workers could not use, and how often."""
+        return sum(self._skipped.values(), Counter[Skipped]())
+
     def _take_made(self) -> None:
         """Takes what is there, so that samples are as fresh as the workers are fast."""
         for _ in range(MAX_WAITING):
             try:
-                self._add(_unpack(self._queue.get_nowait()))
+                self._add(self._queue.get_nowait())
             except queue.Empty:
                 return
 
-    def _receive(self) -> Sample:
+    def _receive(self) -> "Packed":
         try:
-            return _unpack(self._queue.get(timeout=PATIENCE_S))
+            return self._queue.get(timeout=PATIENCE_S)
         except queue.Empty as empty:
             alive = sum(worker.is_alive() for worker in self._workers)
             raise FeedError(
                 f"no sample in {PATIENCE_S:.0f} s; {alive} of {len(self._workers)} workers live"
             ) from empty
 
-    def _add(self, sample: Sample) -> None:
+    def _add(self, packed: "Packed") -> None:
+        sample = _unpack(packed)
+        self._skipped[packed.worker] = Counter(dict(packed.skipped))
         if len(self._pool) < self.config.pool:
             self._pool.append(sample)
         else:
@@ -156,7 +171,7 @@ def _work(
     maker = build()
     seed = config.first_seed + worker
     while True:
-        out.put(_pack(maker.make(seed, config.num_frames)))
+        out.put(_pack(maker.make(seed, config.num_frames), worker, maker.skipped))
         seed += config.workers
 
 
@@ -167,12 +182,15 @@ class Packed:
     sample: Sample
     bits: NDArray[np.uint8]
     shape: tuple[int, ...]
+    worker: int
+    skipped: tuple[tuple[Skipped, int], ...]
+    """By the worker, since it began."""
 
 
-def _pack(sample: Sample) -> Packed:
+def _pack(sample: Sample, worker: int, skipped: tuple[tuple[Skipped, int], ...]) -> Packed:
     empty = np.zeros((0, *sample.masklets.shape[1:]), np.bool_)
     bits = np.packbits(sample.masklets)
-    return Packed(replace(sample, masklets=empty), bits, sample.masklets.shape)
+    return Packed(replace(sample, masklets=empty), bits, sample.masklets.shape, worker, skipped)
 
 
 def _unpack(packed: Packed) -> Sample:

@@ -143,7 +143,7 @@ def _decays(name: str, parameter: nn.Parameter) -> bool:
 def _depth(name: str, model: SAM2) -> int:
     """Stage of the trunk that a parameter is in, 0 at the pixels."""
     trunk = model.image_encoder.trunk
-    part, number = name.removeprefix("image_encoder.trunk.").split(".")[:2]
+    part, number, *_ = [*name.removeprefix("image_encoder.trunk.").split("."), ""]
     if part == "stages":
         return int(number)
     if part == "blocks" and isinstance(trunk, Hiera):

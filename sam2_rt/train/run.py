@@ -1,6 +1,8 @@
 """A run of training: feeds, steps, validation, the log and the files to go on from."""
 
+import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ import torch
 from rich.progress import Progress
 from safetensors.torch import save_file
 
+from sam2_rt.data.labelled_video import Skipped
 from sam2_rt.data.sample import Sample
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import read_checkpoint
@@ -50,6 +53,11 @@ class Files:
         return self.folder / "log.jsonl"
 
     @property
+    def skipped(self) -> Path:
+        """What could not be used, counted since the last start of a stage: JSON lines."""
+        return self.folder / "skipped.jsonl"
+
+    @property
     def plot(self) -> Path:
         """The curve."""
         return self.folder / "loss.png"
@@ -70,10 +78,12 @@ class Run:
             self.learner.restore(self.files.state)
         self.log = Log(self.files.log)
         maker = build()
+        num_frames = min(VALIDATED_FRAMES, max(2, *(stage.num_frames for stage in recipe.stages)))
         self._stills = [maker.make(FIRST_SEED + i, 1) for i in range(VALIDATED_STILLS)]
         self._clips = [
-            maker.make(FIRST_SEED + 1000 + i, VALIDATED_FRAMES) for i in range(VALIDATED_CLIPS)
+            maker.make(FIRST_SEED + 1000 + i, num_frames) for i in range(VALIDATED_CLIPS)
         ]
+        self._skipped: Counter[Skipped] = Counter()
         self._saved = time.monotonic()
 
     def go(self, progress: Progress) -> None:
@@ -89,6 +99,7 @@ class Run:
             with Feed(config, self.build) as feed:
                 for _ in range(stage.steps - within):
                     report = self._step(stage, feed)
+                    self._skipped = feed.skipped
                     progress.update(task, completed=learner.step, description=_said(stage, report))
         self.save()
 
@@ -123,6 +134,7 @@ class Run:
         self.learner.save(self.files.state)
         export(self.learner, self.files.weights)
         draw(read(self.files.log), self.files.plot)
+        self.files.skipped.write_text("".join(_told(s, n) for s, n in self._skipped.most_common()))
         self._saved = time.monotonic()
 
 
@@ -143,6 +155,11 @@ def export(learner: Learner, path: Path) -> None:
     weights = {n: t.half().cpu().contiguous() for n, t in learner.weights().items()}
     save_file(weights, part)
     part.replace(path)
+
+
+def _told(skipped: Skipped, times: int) -> str:
+    fields = {"name": skipped.name, "reason": skipped.reason, "times": times}
+    return json.dumps(fields) + "\n"
 
 
 def _said(stage: Stage, report: Report) -> str:

@@ -1,0 +1,138 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from sam2_rt.model.sam2 import SAM2
+from sam2_rt.train.batch import Batch, collate
+from sam2_rt.train.learner import Learner, StateError, parameter_groups
+from sam2_rt.train.plan import Plan
+from sam2_rt.train.recipe import Recipe, Stage
+from seeded import SMALL_HIERA
+from squares import SMALL, SQUARES, small_model
+
+RECIPE = Recipe(stages=(Stage(2, 2, 1000, lr=2e-3, warmup=5),), dtype="float32")
+PLAN = Plan("click")
+
+
+def batch(num_frames: int = 2) -> Batch:
+    return collate([SQUARES.make(i, num_frames) for i in range(2)], torch.device("cpu"), 1)
+
+
+def learn(learner: Learner, steps: int) -> list[float]:
+    losses = []
+    for _ in range(steps):
+        torch.manual_seed(learner.step)  # of the clicks
+        losses.append(learner.learn(batch(), PLAN).total)
+    return losses
+
+
+def test_learning_from_two_clips_learns_them():
+    losses = learn(Learner(small_model(), RECIPE), 60)
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+
+
+def test_a_run_that_was_written_and_read_back_goes_on_as_if_nothing_had_been(tmp_path: Path):
+    whole, first = (Learner(small_model(), RECIPE) for _ in range(2))
+    expected = learn(whole, 6)
+    learn(first, 3)
+    first.save(tmp_path / "state.pt")
+    second = Learner(small_model(), RECIPE)
+    second.restore(tmp_path / "state.pt")
+    assert second.step == 3
+    assert learn(second, 3) == expected[3:]
+    for name, tensor in whole.weights().items():
+        assert torch.equal(tensor, second.weights()[name]), name
+
+
+def test_the_state_of_another_model_is_refused(tmp_path: Path):
+    Learner(small_model(), RECIPE).save(tmp_path / "state.pt")
+    other = Learner(small_model(replace(SMALL, memory_layers=1)), RECIPE)
+    with pytest.raises(StateError, match=r"state.pt is of another model or recipe"):
+        other.restore(tmp_path / "state.pt")
+
+
+def test_the_running_mean_follows_the_weights():
+    learner = Learner(small_model(), replace(RECIPE, ema=0.5))
+    before = {name: tensor.clone() for name, tensor in learner.weights().items()}
+    learn(learner, 1)
+    name = "no_obj_ptr"
+    moved = learner.model.state_dict()[name]
+    keep = 1 / 10  # at first it follows faster than ema says
+    torch.testing.assert_close(learner.weights()[name], keep * before[name] + (1 - keep) * moved)
+
+
+def test_a_frozen_trunk_stays_as_it_is():
+    learner = Learner(small_model(), replace(RECIPE, trunk_lr_share=0.0))
+    before = {n: p.clone() for n, p in learner.model.named_parameters()}
+    learn(learner, 2)
+    for name, parameter in learner.model.named_parameters():
+        if name.startswith("image_encoder.trunk."):
+            assert torch.equal(parameter, before[name])
+    assert not torch.equal(learner.model.no_obj_ptr, before["no_obj_ptr"])
+
+
+def shares(model: SAM2) -> dict[str, float]:
+    """Of each parameter by name."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    recipe = replace(RECIPE, trunk_lr_share=0.5, layer_decay=0.5)
+    return {
+        names[id(parameter)]: group["share"]
+        for group in parameter_groups(model, recipe)
+        for parameter in group["params"]
+    }
+
+
+def test_the_trunk_learns_slower_towards_the_pixels():
+    found = shares(small_model())
+    assert found["image_encoder.trunk.stages.3.0.conv.weight"] == 0.5
+    assert found["image_encoder.trunk.stages.1.0.conv.weight"] == 0.125
+    assert found["image_encoder.trunk.stem.0.conv.weight"] == 0.0625
+    assert found["image_encoder.neck.convs.0.conv.weight"] == 1
+
+
+def test_the_stages_of_hiera_are_told_by_its_blocks():
+    found = shares(small_model(replace(SMALL, trunk=SMALL_HIERA)))
+    assert found["image_encoder.trunk.blocks.5.attn.qkv.weight"] == 0.5
+    assert found["image_encoder.trunk.blocks.2.attn.qkv.weight"] == 0.25
+    assert found["image_encoder.trunk.blocks.0.attn.qkv.weight"] == 0.0625
+    assert found["image_encoder.trunk.pos_embed"] == 0.0625
+
+
+def test_matrices_decay_and_vectors_and_codes_do_not():
+    model = small_model()
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    decays = {
+        names[id(parameter)]: group["weight_decay"] > 0
+        for group in parameter_groups(model, RECIPE)
+        for parameter in group["params"]
+    }
+    assert len(decays) == len(names)
+    assert decays["memory_attention.layers.0.linear1.weight"]
+    assert not decays["memory_attention.layers.0.linear1.bias"]
+    assert not decays["maskmem_tpos_enc"]
+    assert not decays["sam_mask_decoder.mask_tokens.weight"]
+    assert not decays["memory_encoder.fuser.layers.0.gamma"]
+
+
+def test_one_bad_batch_does_not_end_a_run():
+    learner = Learner(small_model(), RECIPE)
+    before = learner.model.no_obj_ptr.clone()
+    broken = batch()
+    broken.pixels[0, 0, 0, 0, 0] = torch.nan
+    assert not torch.isfinite(torch.tensor(learner.learn(broken, PLAN).norm))
+    assert torch.equal(learner.model.no_obj_ptr, before)
+    assert learner.step == 1
+
+
+def test_batch_statistics_are_held_while_clips_are_long():
+    recipe = replace(RECIPE, stages=(Stage(4, 2, 10),))
+    learner = Learner(small_model(), recipe)
+    norm = next(m for m in learner.model.modules() if isinstance(m, nn.BatchNorm2d))
+    assert norm.running_mean is not None
+    before = norm.running_mean.clone()
+    learner.learn(batch(4), Plan("mask"))
+    assert torch.equal(norm.running_mean, before)
+    assert norm.weight.grad is not None

@@ -1,0 +1,82 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.progress import Progress
+
+from sam2_rt.model import zoo
+from sam2_rt.model.checkpoint import CheckpointError
+from sam2_rt.train.learner import Report
+from sam2_rt.train.log import read
+from sam2_rt.train.recipe import Recipe, Stage
+from sam2_rt.train.run import Run
+from squares import SQUARES
+
+RECIPE = Recipe(
+    image_size=64,
+    stages=(Stage(1, 2, 20, warmup=2), Stage(3, 1, 4, warmup=2)),
+    validate_every=12,
+    dtype="float32",
+    threads=1,
+)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was stopped in its first stage and went on."""
+    folder = tmp_path_factory.mktemp("run")
+    first = Run(RECIPE, folder, SQUARES)
+    take = first.learner.learn
+
+    def stop_after_15(*arguments) -> Report:
+        if first.learner.step == 15:
+            raise KeyboardInterrupt
+        return take(*arguments)
+
+    first.learner.learn = stop_after_15
+    with Progress(disable=True) as progress, pytest.raises(KeyboardInterrupt):
+        first.go(progress)
+    first.save()
+    second = Run(RECIPE, folder, SQUARES)
+    assert second.learner.step == 15
+    with Progress(disable=True) as progress:
+        second.go(progress)
+    return folder
+
+
+def test_a_stopped_run_goes_on_to_the_end(done: Path):
+    assert Run(RECIPE, done, SQUARES).learner.step == RECIPE.num_steps
+
+
+def test_the_log_has_losses_and_validations(done: Path):
+    lines = read(done / "log.jsonl")
+    assert [line.step for line in lines] == [12, 20, 24]
+    assert [line.loss is None for line in lines] == [True, False, True]
+    assert [line.clip is None for line in lines] == [False, True, False]
+    assert [line.frames for line in lines] == [1, 1, 3]
+    assert json.loads((done / "log.jsonl").read_text().splitlines()[1])["lr"] > 0
+
+
+def test_the_weights_are_a_checkpoint_of_half_the_size(done: Path):
+    model = zoo.load("nano", done / "weights.safetensors", image_size=64)
+    assert torch.isfinite(model.encode_image(torch.zeros(1, 3, 64, 64)).feature).all()
+    assert (done / "weights.safetensors").stat().st_size < 10_000_000
+    assert (done / "loss.png").stat().st_size > 10_000
+
+
+def test_training_may_begin_from_weights(done: Path, tmp_path: Path):
+    weights = done / "weights.safetensors"
+    run = Run(replace(RECIPE, init=weights), tmp_path, SQUARES)
+    fresh = Run(RECIPE, tmp_path / "other", SQUARES)
+    name = "image_encoder.neck.convs.0.conv.weight"
+    begun, trained = run.learner.weights()[name], Run(RECIPE, done, SQUARES).learner.weights()[name]
+    torch.testing.assert_close(begun, trained, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(begun, fresh.learner.weights()[name], atol=1e-3)
+
+
+def test_weights_of_another_model_are_refused(done: Path, tmp_path: Path):
+    recipe = Recipe(model="sam2.1-hiera-tiny", init=done / "weights.safetensors", image_size=64)
+    with pytest.raises(CheckpointError, match=r"is no checkpoint of sam2.1-hiera-tiny"):
+        Run(recipe, tmp_path, SQUARES)

@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+from tiny_datasets import write_sav
+
+from sam2_rt.data.mixture import NothingUsable
+from sam2_rt.train.sources import NothingToLearn, Sources
+
+
+def test_shares_decide_what_a_sample_comes_from(tmp_path: Path):
+    write_sav(tmp_path / "sav", "one")
+    mixture = Sources(64, scenes=1, real=3, datasets=(tmp_path / "sav",))()
+    assert [(s.name, s.weight) for s in mixture.sources] == [("scenes", 1), ("sav", 3)]
+    assert mixture.make(0, 2).frames.shape == (2, 64, 64, 3)
+
+
+def test_a_broken_video_is_named_and_the_others_are_used(tmp_path: Path):
+    folder = write_sav(tmp_path, "good")
+    (write_sav(tmp_path, "bad") / "bad_manual.json").write_text("{")
+    sources = Sources(64, scenes=0, real=1, datasets=(folder,))
+    [skipped] = sources.skipped()
+    assert skipped.name == "bad"
+    assert sources().make(0, 2).masklets.any()
+
+
+def test_a_folder_of_nothing_but_broken_videos_is_refused(tmp_path: Path):
+    (write_sav(tmp_path, "bad") / "bad_manual.json").write_text("{")
+    with pytest.raises(NothingUsable, match="1 skipped"):
+        Sources(64, scenes=0, real=1, datasets=(tmp_path,))()
+
+
+def test_no_share_or_a_share_of_nothing_is_refused(tmp_path: Path):
+    with pytest.raises(NothingToLearn, match="no source has a share"):
+        Sources(64, scenes=0)
+    for wrong in ({"real": 1.0}, {"datasets": (tmp_path,)}):
+        with pytest.raises(NothingToLearn, match="come together"):
+            Sources(64, **wrong)
