@@ -73,6 +73,8 @@ class ModelConfig:
     """Convolution blocks on the stride-16 map before the two-way decoder."""
     plain_blocks: bool = False
     """Two 3x3 convolutions a block, as matrix units like it, in place of ConvNeXt's."""
+    falls_back: bool = True
+    """An unstable answer to a clear prompt gives way to the best of the ambiguous three."""
     mask_stride: Literal[1, 4] = 1
     """Of the mask that a memory is made of, in pixels of the input."""
 
@@ -118,6 +120,7 @@ NANO: Final = ModelConfig(
     prompt_maps=True,
     mixing_blocks=2,
     plain_blocks=True,
+    falls_back=False,
     mask_stride=4,
 )
 """Small enough for real time on two CPU cores, and learned here: see weights/nano.md."""

@@ -105,10 +105,14 @@ def choose_by_iou(candidates: Candidates) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def choose_single(candidates: Candidates) -> tuple[Tensor, Tensor, Tensor]:
+def choose_single(
+    candidates: Candidates, *, falls_back: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mask 0, or the best of 1..3 where mask 0 is unstable; the pointer token stays mask 0's."""
-    best_logits, best_iou, _ = choose_by_iou(candidates)
     logits, iou = candidates.mask_logits[:, 0], candidates.ious[:, 0]
+    if not falls_back:
+        return logits, iou, candidates.tokens[:, 0]
+    best_logits, best_iou, _ = choose_by_iou(candidates)
     is_stable = stability(logits) >= STABILITY_THRESHOLD
     logits = torch.where(is_stable[:, None, None], logits, best_logits)
     return logits, torch.where(is_stable, iou, best_iou), candidates.tokens[:, 0]

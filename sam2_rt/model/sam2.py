@@ -188,12 +188,16 @@ class SAM2(nn.Module):
         is_ambiguous: choose among three masks by predicted IoU, as SAM 2 does for one point or
         none; otherwise answer with the single mask.
         """
-        choose = choose_by_iou if is_ambiguous else choose_single
         score = candidates.object_score.float()
         logits = torch.where(
             (score > 0)[:, None, None, None], candidates.mask_logits.float(), ABSENT_LOGIT
         )
-        mask_logits, iou, token = choose(candidates._replace(mask_logits=logits))
+        candidates = candidates._replace(mask_logits=logits)
+        mask_logits, iou, token = (
+            choose_by_iou(candidates)
+            if is_ambiguous
+            else choose_single(candidates, falls_back=self.config.falls_back)
+        )
         return Decoded(mask_logits, iou.float(), score, self._pointer(token, score > 0))
 
     def _maps(self, prompt: PromptTensors, side: int) -> Tensor | None:

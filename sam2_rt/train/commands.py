@@ -55,6 +55,9 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     ] = None,
     cutouts: Annotated[list[Path] | None, typer.Option(help="Pictures with alpha.")] = None,
     difficulty: Annotated[float, typer.Option(min=0, max=1, help="Of made-up scenes.")] = 1.0,
+    stills: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of steps on stills, between clips.")
+    ] = 0.3,
     trunk_lr: Annotated[float, typer.Option(min=0, help="Trunk's share of the rate.")] = 1.0,
     layer_decay: Annotated[float, typer.Option(min=0.1, max=1)] = 1.0,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "bfloat16",
@@ -73,6 +76,7 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
             image_size,
             stages=NANO_STAGES if stages is None else parse_stages(stages),
             seed=seed,
+            stills=stills,
             trunk_lr_share=trunk_lr,
             layer_decay=layer_decay,
             dtype=dtype,

@@ -70,6 +70,10 @@ class Recipe:
     save_every_s: float = 60.0
     validate_every: int = 500
     """Steps."""
+    stills: float = 0.3
+    """Share of the steps that learn from still pictures while clips are learned from."""
+    still_clips: int = 16
+    """Pictures in a batch of those."""
     reuse: int = 4
     """Times that a sample is drawn."""
     workers: int = 1

@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from rich.progress import Progress
 from safetensors.torch import save_file
 
 from sam2_rt.data.labelled_video import Skipped
-from sam2_rt.data.sample import Sample
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import read_checkpoint
 from sam2_rt.model.sam2 import SAM2
@@ -27,8 +27,10 @@ from sam2_rt.train.validate import FIRST_SEED, Scores, validate
 
 LOG_EVERY = 20
 VALIDATED_STILLS, VALIDATED_CLIPS, VALIDATED_FRAMES = 24, 8, 6
-SEEDS_A_STAGE = 10_000_000
-"""Seeds of a run's samples: stage by stage, and further on after each restart."""
+SEEDS_A_STEP = 64
+"""More samples than a step makes: a feed that begins later makes others."""
+SEEDS_A_LENGTH = 100_000_000
+"""Clips of each length have seeds of their own, below those of validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +93,33 @@ class Run:
         recipe, learner = self.recipe, self.learner
         task = progress.add_task("", total=recipe.num_steps, completed=learner.step)
         while learner.step < recipe.num_steps:
-            number, stage, within = recipe.at(learner.step)
-            first_seed = number * SEEDS_A_STAGE + within * stage.clips
-            config = FeedConfig(
-                stage.num_frames, first_seed, workers=recipe.workers, reuse=recipe.reuse
-            )
-            with Feed(config, self.build) as feed:
+            _, stage, within = recipe.at(learner.step)
+            with ExitStack() as stack:
+                clips = stack.enter_context(self._feed(stage.num_frames))
+                has_stills = stage.num_frames > 1 and recipe.stills > 0
+                stills = stack.enter_context(self._feed(1)) if has_stills else clips
                 for _ in range(stage.steps - within):
-                    report = self._step(stage, feed)
-                    self._skipped = feed.skipped
+                    report = self._step(stage, clips, stills)
+                    self._skipped = clips.skipped + stills.skipped
                     progress.update(task, completed=learner.step, description=_said(stage, report))
         self.save()
 
-    def _step(self, stage: Stage, feed: Feed) -> Report:
-        learner = self.learner
-        rng = seeded(self.recipe.seed, learner.step)
-        samples: list[Sample] = feed.draw(stage.clips)
+    def _feed(self, num_frames: int) -> Feed:
+        """Of samples that no earlier feed of this run has made."""
+        recipe = self.recipe
+        first_seed = self.learner.step * SEEDS_A_STEP + num_frames * SEEDS_A_LENGTH
+        config = FeedConfig(num_frames, first_seed, workers=recipe.workers, reuse=recipe.reuse)
+        return Feed(config, self.build)
+
+    def _step(self, stage: Stage, clips: Feed, stills: Feed) -> Report:
+        """A step on clips, or, when stills have a feed of their own, on those now and then."""
+        learner, recipe = self.learner, self.recipe
+        rng = seeded(recipe.seed, learner.step)
+        is_still = stills is not clips and rng.random() < recipe.stills
+        samples = stills.draw(recipe.still_clips) if is_still else clips.draw(stage.clips)
         batch = collate(samples, learner.device, stage.max_rows)
-        lr = stage.lr_at(self.recipe.at(learner.step)[2])
-        report = learner.learn(batch, draw_plan(rng, stage.num_frames))
+        lr = stage.lr_at(recipe.at(learner.step)[2])
+        report = learner.learn(batch, draw_plan(rng, batch.num_frames))
         if learner.step % LOG_EVERY == 0:
             self._note(stage, lr, report=report)
         if learner.step % self.recipe.validate_every == 0:

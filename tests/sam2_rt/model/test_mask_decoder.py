@@ -69,3 +69,9 @@ def test_a_stable_single_mask_stands():
 def test_an_unstable_single_mask_gives_way_but_keeps_its_pointer():
     logits, iou, token = choose_single(make_candidates(0.0, [0.9, 0.2, 0.8, 0.3]))
     assert (logits.unique().item(), round(iou.item(), 3), token.item()) == (3.0, 0.8, 0.0)
+
+
+def test_without_falling_back_a_clear_prompt_is_answered_by_mask_0_alone():
+    unstable = make_candidates(0.01, [0.9, 0.2, 0.8, 0.3])
+    logits, iou, token = choose_single(unstable, falls_back=False)
+    assert (round(logits.unique().item(), 2), round(iou.item(), 3), token.item()) == (0.01, 0.9, 0)

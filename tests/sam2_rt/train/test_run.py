@@ -8,8 +8,10 @@ from rich.progress import Progress
 
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import CheckpointError
+from sam2_rt.train.batch import Batch
 from sam2_rt.train.learner import Report
 from sam2_rt.train.log import read
+from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Recipe, Stage
 from sam2_rt.train.run import Run
 from squares import SQUARES
@@ -74,6 +76,22 @@ def test_training_may_begin_from_weights(done: Path, tmp_path: Path):
     begun, trained = run.learner.weights()[name], Run(RECIPE, done, SQUARES).learner.weights()[name]
     torch.testing.assert_close(begun, trained, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(begun, fresh.learner.weights()[name], atol=1e-3)
+
+
+def test_stills_are_learned_from_between_clips(tmp_path: Path):
+    stages = (Stage(2, 1, 12, warmup=2),)
+    run = Run(replace(RECIPE, stages=stages, stills=0.5, still_clips=3), tmp_path, SQUARES)
+    learned: list[tuple[int, int]] = []
+    take = run.learner.learn
+
+    def noted(batch: Batch, plan: Plan) -> Report:
+        learned.append((len(batch.pixels), batch.num_frames))
+        return take(batch, plan)
+
+    run.learner.learn = noted
+    with Progress(disable=True) as progress:
+        run.go(progress)
+    assert set(learned) == {(1, 2), (3, 1)}
 
 
 def test_weights_of_another_model_are_refused(done: Path, tmp_path: Path):
