@@ -13,7 +13,7 @@ from sam2_rt.data.worlds.library import NoRenderer
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import CheckpointError
 from sam2_rt.train.learner import StateError
-from sam2_rt.train.recipe import NANO_STAGES, Recipe, Stage
+from sam2_rt.train.recipe import LR, NANO_STAGES, Recipe, Stage
 from sam2_rt.train.run import Run
 from sam2_rt.train.sources import Sources
 
@@ -87,13 +87,17 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
             validate_every=validate_every,
         )
         size = image_size or zoo.find(model).config.image_size
-        folders = (tuple(given or ()) for given in (data, photos, masks, cutouts))
-        sources = Sources(size, scenes, bodies, real, *folders, difficulty=difficulty)
+        folders = (_paths(data), _paths(photos), _paths(masks), _paths(cutouts))
+        sources = Sources(size, scenes, bodies, real, *folders, difficulty)
         for skipped in sources.skipped():
             typer.echo(f"skipped {skipped.name}: {skipped.reason}", err=True)
         _go(Run(recipe, out, sources))
     except UNUSABLE as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _paths(given: list[Path] | None) -> tuple[Path, ...]:
+    return tuple(given or ())
 
 
 def _go(run: Run) -> None:
@@ -122,6 +126,5 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
         if match is None or 0 in map(int, match.groups()[:3]):
             raise ValueError(f"{part!r} is no stage: write {_HELP_STAGES}")
         frames, clips, steps = map(int, match.groups()[:3])
-        rate = {"lr": float(match[4])} if match[4] else {}
-        stages.append(Stage(frames, clips, steps, **rate))
+        stages.append(Stage(frames, clips, steps, lr=float(match[4] or LR)))
     return tuple(stages)

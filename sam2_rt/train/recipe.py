@@ -3,7 +3,10 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+LR: Final = 1e-3
+"""Peak learning rate unless a stage says otherwise: what AdamW bears at nano's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Stage:
     steps: int
     max_rows: int = 3
     """Objects of a clip that are learned at once."""
-    lr: float = 1e-3
+    lr: float = LR
     """Peak; warms up at the stage's start and falls to `final_share` of it along a cosine."""
     final_share: float = 0.3
     warmup: int = 100
