@@ -10,11 +10,12 @@ import httpx
 import pytest
 
 SERVE = "from streamer.cli import app; app()"
+WITHOUT_WEIGHTS = "from sam2_rt.model import zoo; zoo.BUNDLED = zoo.BUNDLED / 'none'; "
 
 
 @contextmanager
-def served(*options: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", SERVE, "serve", "--port", "0", *options]
+def served(*options: str, before: str = "") -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", before + SERVE, "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield process
@@ -33,16 +34,23 @@ def line_with(process: "subprocess.Popen[str]", words: str) -> str:
     raise AssertionError("".join(lines))
 
 
-def test_serve_tells_its_address_and_that_nano_is_untrained_and_ends_with_0():
+def test_a_model_without_weights_is_said_to_be_untrained():
+    with served(before=WITHOUT_WEIGHTS) as process:
+        line_with(process, "Ready: nano")
+        assert "untrained" in line_with(process, "random weights")
+
+
+def test_serve_tells_its_address_is_ready_with_the_bundled_nano_and_ends_with_0():
     with served() as process:
         url = line_with(process, "Open http://").split()[1]
         assert httpx.get(f"{url}/livez").status_code == 200
         line_with(process, "Ready: nano")
-        assert "untrained" in line_with(process, "random weights")
         assert httpx.get(f"{url}/readyz").status_code == 200
-        assert httpx.get(f"{url}/config").json()["model"] == "nano"
+        config = httpx.get(f"{url}/config").json()
+        assert (config["model"], config["is_trained"]) == ("nano", True)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
+        assert "untrained" not in process.stdout.read()
 
 
 def test_an_unknown_model_ends_it_with_1_and_a_reason():
