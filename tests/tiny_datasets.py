@@ -63,11 +63,12 @@ def write_mose(folder: Path, name: str, every: int = 1) -> Path:
     return folder
 
 
-def write_mp4(path: Path, num_frames: int = NUM_FRAMES) -> Path:
+def write_mp4(path: Path, num_frames: int = NUM_FRAMES, *, first_the_header: bool = False) -> Path:
     """Nearly lossless, with key frames and frames out of order between them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     options = {"crf": "1", "g": "4", "bf": "2"}
-    with av.open(str(path), "w") as container:
+    muxing = {"movflags": "faststart"} if first_the_header else {}
+    with av.open(str(path), "w", options=muxing) as container:
         stream = container.add_stream("libx264", rate=24, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for index in range(num_frames):

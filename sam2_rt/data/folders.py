@@ -44,12 +44,12 @@ def open_dataset(folder: Path, split: str | None = None) -> Dataset:
         return _open_by_names(folder, splits, split)
     if split is not None:
         raise UnknownLayout(folder, f"has no split {split}")
-    if any(folder.rglob("*.mp4")):
-        return _collect("SA-V", _open_sav(folder))
     shared = [folder] if (folder / "frames").is_dir() else _folders(folder)
     if any((video / "frames").is_dir() for video in shared):
         opened = [open_png_video(v.name, v / "frames", v / "masks") for v in shared]
         return _collect("shared", opened)
+    if any(folder.rglob("*.mp4")):  # after the pictures, beside which the clip itself may lie
+        return _collect("SA-V", _open_sav(folder))
     raise UnknownLayout(folder, "holds no annotated videos")
 
 

@@ -42,8 +42,10 @@ class VideoReader:
         return len(self._times)
 
     def frame(self, index: int) -> NDArray[np.uint8]:
-        """[H, W, 3], RGB. Raises ClipError for a frame that cannot be decoded."""
-        assert 0 <= index < self.num_frames, f"frame {index} of {self.num_frames}"
+        """[H, W, 3], RGB. Raises ClipError for a frame that is not there or cannot be decoded."""
+        assert index >= 0, f"frame {index}"
+        if index >= self.num_frames:  # a file that is cut off: its header promises more
+            raise ClipError(f"{self.file} has no frame {index}: it ends after {self.num_frames}")
         if index not in self._kept:
             try:
                 self._keep(index, self._decode_until(index))

@@ -12,6 +12,7 @@ from tiny_datasets import (
     sav_document,
     write_davis,
     write_mose,
+    write_mp4,
     write_sav,
     write_shared,
 )
@@ -277,3 +278,10 @@ def test_the_shared_clips_are_read():
     caps = next(video for video in dataset.videos if video.name == "pumavos-caps")
     assert caps.annotated == (0, 14, 33, 43, 66)
     assert caps.object_ids == (1, 2)
+
+
+def test_a_clip_beside_its_pictures_does_not_hide_them(tmp_path: Path):
+    write_shared(tmp_path, "one")
+    write_mp4(tmp_path / "one" / "preview.mp4")
+    dataset = open_dataset(tmp_path)
+    assert (dataset.layout, [video.name for video in dataset.videos]) == ("shared", ["one"])

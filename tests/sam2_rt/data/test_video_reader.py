@@ -69,3 +69,12 @@ def test_a_sound_without_a_picture_is_named(tmp_path: Path):
     for read in (measure_video, VideoReader):
         with pytest.raises(ClipError, match=r"sound\.mp4 holds no video"):
             read(tmp_path / "sound.mp4")
+
+
+def test_a_video_that_ends_before_its_header_says_is_named(tmp_path: Path):
+    whole = write_mp4(tmp_path / "whole.mp4", first_the_header=True)
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    assert measure_video(file)[0] == NUM_FRAMES
+    with pytest.raises(ClipError, match=r"clip\.mp4 has no frame 8: it ends after"):
+        VideoReader(file).frame(8)
