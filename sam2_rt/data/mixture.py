@@ -11,6 +11,7 @@ import numpy as np
 from sam2_rt.data.bodies import BodyMaker
 from sam2_rt.data.labelled_video import Dataset, Skipped
 from sam2_rt.data.sample import Sample
+from sam2_rt.data.scenes.photos import SkippedPicture
 from sam2_rt.data.synthetic import SceneConfig, SceneMaker
 from sam2_rt.data.windows import sample_window
 
@@ -19,6 +20,9 @@ MAX_TRIES: Final = 32
 MAX_REASONS: Final = 256
 """Different ones that are counted; what else is skipped is counted as OTHER."""
 OTHER: Final = Skipped("other", "reasons beyond those that are told apart")
+
+RESERVED_SEEDS: Final = 2**40
+"""Smaller ones are never drawn: they are left to evaluation and to whoever names a seed."""
 
 _SEEDS: Final = 2**62
 
@@ -35,6 +39,8 @@ class Source:
     weight: float
     """Above 0; only its relation to the others' counts."""
     make: Callable[[int, int], Sample | Skipped]
+    skipped: Callable[[], tuple[SkippedPicture, ...]] = tuple
+    """Pictures that its maker could not use, as far as they were drawn."""
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < float("inf"):
@@ -51,6 +57,7 @@ class Mixture:
         weights = np.array([source.weight for source in sources])
         self._shares = weights / weights.sum()
         self._skipped: Counter[Skipped] = Counter()
+        self._known: set[SkippedPicture] = set()  # counted already; each file once
 
     def make(self, seed: int, num_frames: int) -> Sample:
         """The sample of a seed: what is skipped is counted, and a source is drawn again.
@@ -62,7 +69,8 @@ class Mixture:
         for attempt in range(MAX_TRIES):
             random = np.random.default_rng((seed, attempt))
             source = self.sources[int(random.choice(len(self.sources), p=self._shares))]
-            found = source.make(int(random.integers(_SEEDS)), num_frames)
+            found = source.make(_draw_seed(random), num_frames)
+            self._count_pictures(source)
             if isinstance(found, Sample):
                 return found
             self._count(Skipped(f"{source.name}: {found.name}", found.reason))
@@ -73,19 +81,33 @@ class Mixture:
         """What was skipped so far and how often, the most frequent first."""
         return tuple(self._skipped.most_common())
 
+    def _count_pictures(self, source: Source) -> None:
+        """Those that nobody could use and that are not counted yet; the sample has others."""
+        new = [picture for picture in source.skipped() if picture not in self._known]
+        for picture in new:
+            self._count(Skipped(f"{source.name}: {picture.path}", picture.reason))
+        self._known.update(new)
+
     def _count(self, skipped: Skipped) -> None:
         is_known = skipped in self._skipped or len(self._skipped) < MAX_REASONS
         self._skipped[skipped if is_known else OTHER] += 1
 
 
+def _draw_seed(random: np.random.Generator) -> int:
+    seed = int(random.integers(_SEEDS))
+    return seed if seed >= RESERVED_SEEDS else seed + RESERVED_SEEDS
+
+
 def scene_source(weight: float, config: SceneConfig) -> Source:
     """Clips that are painted."""
-    return Source("scenes", weight, SceneMaker(config).make)
+    maker = SceneMaker(config)
+    return Source("scenes", weight, maker.make, lambda: maker.skipped)
 
 
 def body_source(weight: float, size: int, texture_folders: tuple[Path, ...] = ()) -> Source:
     """Clips of solid bodies. Raises NoRenderer where they cannot be drawn."""
-    return Source("bodies", weight, BodyMaker(size, texture_folders).make)
+    maker = BodyMaker(size, texture_folders)
+    return Source("bodies", weight, maker.make, lambda: maker.skipped)
 
 
 def video_source(name: str, weight: float, dataset: Dataset, size: int) -> Source:

@@ -57,7 +57,7 @@ class SceneMaker:
     """Makes samples; holds the pictures that were read last. One a process."""
 
     def __init__(self, config: SceneConfig) -> None:
-        """Lists the folders. Raises FileNotFoundError for one that is missing."""
+        """Lists the folders. Raises FileNotFoundError for one that is missing or has no picture."""
         self.config = config
         self._cast = Cast(
             photo_bank(config.photo_folders),

@@ -108,7 +108,7 @@ class Bank(Generic[T]):
 
 
 def photo_bank(folders: tuple[Path, ...]) -> Bank[Photo]:
-    """Photographs anywhere below the folders."""
+    """Photographs anywhere below the folders. Raises FileNotFoundError for one without any."""
     return Bank(_pictures_below(folders), lambda path: Photo(_read_rgb(path)))
 
 
@@ -128,7 +128,10 @@ def _pictures_below(folders: tuple[Path, ...]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is no folder of pictures")
-        files += sorted(f for f in folder.rglob("*") if f.suffix.lower() in _SUFFIXES)
+        found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in _SUFFIXES)
+        if not found:
+            raise FileNotFoundError(f"{folder} holds no {' or '.join(sorted(_SUFFIXES))} files")
+        files += found
     return files
 
 

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from tiny_datasets import write_sav, write_shared
 
+from sam2_rt.data import mixture as mixture_module
 from sam2_rt.data.folders import open_dataset
 from sam2_rt.data.labelled_video import Dataset, Skipped
 from sam2_rt.data.mixture import (
     MAX_REASONS,
     MAX_TRIES,
     OTHER,
+    RESERVED_SEEDS,
     Mixture,
     NothingUsable,
     Source,
@@ -128,3 +130,28 @@ def test_a_dataset_without_a_usable_video_is_refused():
         NothingUsable, match=r"no video of real .* 1 skipped, the first for a: dark"
     ):
         video_source("real", 1, Dataset("MOSE", (), (Skipped("a", "dark"),)), 32)
+
+
+def test_bad_photographs_are_counted_once_among_what_was_skipped(tmp_path: Path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    mixture = Mixture([scene_source(1, SceneConfig(size=32, photo_folders=(tmp_path,)))])
+    for seed in range(6):
+        mixture.make(seed, 1)
+    ((skipped, times),) = mixture.skipped
+    assert (skipped.name, times) == (f"scenes: {tmp_path / 'bad.jpg'}", 1)
+    assert "cannot identify" in skipped.reason
+
+
+def test_seeds_that_are_reserved_are_not_drawn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mixture_module, "_SEEDS", 2 * RESERVED_SEEDS)  # half would be
+    drawn: list[int] = []
+
+    def make(seed: int, num_frames: int) -> Sample:
+        drawn.append(seed)
+        return flat(0).make(seed, num_frames)
+
+    mixture = Mixture([Source("seen", 1, make)])
+    for seed in range(20):
+        mixture.make(seed, 1)
+    assert min(drawn) >= RESERVED_SEEDS
+    assert len(set(drawn)) == 20

@@ -129,3 +129,9 @@ def test_what_is_drawn_does_not_depend_on_what_was_kept(tmp_path, monkeypatch):
     bank = photo_bank((folder,))
     assert [photo.rgb.sum() for photo in draw_all(bank)] == plenty
     assert len(bank._kept) == 1
+
+
+def test_a_folder_without_a_picture_is_an_error(tmp_path):
+    (tmp_path / "notes.txt").write_text("none here")
+    with pytest.raises(FileNotFoundError, match=r"holds no \.jpeg or \.jpg or \.png files"):
+        photo_bank((tmp_path,))
