@@ -28,6 +28,7 @@ Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1...")]
 Data = Annotated[Path, typer.Option(help="A folder of annotated videos.")]
 Limit = Annotated[int | None, typer.Option(min=3, help="Frames of each video.")]
+Split = Annotated[str | None, typer.Option(help="As val of DAVIS; without it, all videos.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="A video to leave out; repeatable.")]
 Out = Annotated[Path, typer.Option(help="Folder for sheets, plots and results.jsonl.")]
 Recorded = Annotated[bool, typer.Option("--record", help="Add a row to eval/RESULTS.md.")]
@@ -76,6 +77,7 @@ def vos(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     ),
     limit: Limit = None,
     exclude: Exclude = None,
+    split: Split = None,
     baselines: Baselines = False,  # noqa: FBT002 - a flag
     threads: Threads = 1,
     device: Device = "cpu",
@@ -88,7 +90,7 @@ def vos(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
         from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
         from sam2_rt.eval.vos import Told  # noqa: PLC0415 - likewise
 
-        source = Folder.open(data, limit, exclude or ())
+        source = Folder.open(data, limit, exclude or (), split)
         runs.vos(report, source, Told(prompt), with_baselines=baselines)
 
 
@@ -124,6 +126,7 @@ def interactive(  # noqa: PLR0913, PLR0917 - the options of a command are its pa
     frames: Annotated[int, typer.Option(min=1, max=8, help="That the user clicks in.")] = 8,
     limit: Limit = None,
     exclude: Exclude = None,
+    split: Split = None,
     threads: Threads = 1,
     device: Device = "cpu",
     out: Out = OUT,
@@ -134,7 +137,7 @@ def interactive(  # noqa: PLR0913, PLR0917 - the options of a command are its pa
         from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
         from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
 
-        runs.interactive(report, Folder.open(data, limit, exclude or ()), frames)
+        runs.interactive(report, Folder.open(data, limit, exclude or (), split), frames)
 
 
 @app.command()
@@ -145,6 +148,7 @@ def streaming(  # noqa: PLR0913, PLR0917 - the options of a command are its para
     size: Size = None,
     limit: Limit = None,
     exclude: Exclude = None,
+    split: Split = None,
     clips: Clips = 24,
     clip_frames: ClipFrames = 24,
     clip_size: ClipSize = 256,
@@ -160,7 +164,7 @@ def streaming(  # noqa: PLR0913, PLR0917 - the options of a command are its para
         from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
 
         scenes = runs.Scenes(clips, clip_frames, clip_size)
-        runs.streaming(report, Folder.open(data, limit, exclude or ()), scenes, seed)
+        runs.streaming(report, Folder.open(data, limit, exclude or (), split), scenes, seed)
 
 
 @app.command()

@@ -38,9 +38,17 @@ class Record:
     command: str
 
     @classmethod
-    def now(cls, suite: str, subject: str, numbers: Sequence[Number], threads: int) -> "Record":
-        """Here and today, by the command that is running."""
-        here = (time.strftime("%Y-%m-%d"), _commit(), _machine(threads), _command(sys.argv[1:]))
+    def now(
+        cls,
+        suite: str,
+        subject: str,
+        numbers: Sequence[Number],
+        threads: int,
+        accelerator: str | None = None,
+    ) -> "Record":
+        """Here and today, by the command that is running; None: the processor did it all."""
+        machine = f"{accelerator}, {_machine(threads)}" if accelerator else _machine(threads)
+        here = (time.strftime("%Y-%m-%d"), _commit(), machine, _command(sys.argv[1:]))
         return cls(suite, subject, tuple(numbers), threads, *here)
 
     def to_json(self) -> str:
@@ -54,7 +62,7 @@ class Record:
             "command": self.command,
         }
         numbers = {name: None if value is None else round(value, 4) for name, value in self.numbers}
-        return json.dumps(fields | {"numbers": numbers})
+        return json.dumps(fields | {"numbers": numbers}, allow_nan=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -112,8 +120,14 @@ def _show(value: float | None) -> str:
 
 def _command(arguments: Sequence[str]) -> str:
     """What was asked for, without the folders of this machine."""
-    shown = (Path(part).name if "/" in part else part for part in arguments if part != "--record")
-    return " ".join(("eval", *(part for part in shown if part != "eval")))
+    own = arguments[1:] if arguments[:1] == ["eval"] else arguments
+    return " ".join(("eval", *(_without_folders(part) for part in own if part != "--record")))
+
+
+def _without_folders(part: str) -> str:
+    """A word of the command; of a path, also of one behind --option=, the last name."""
+    option, equals, value = part.partition("=") if part.startswith("-") else ("", "", part)
+    return f"{option}{equals}{Path(value).name if '/' in value else value}"
 
 
 def _machine(threads: int) -> str:

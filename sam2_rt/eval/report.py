@@ -39,7 +39,8 @@ class Report:
 
     def file(self, suite: str, numbers: Sequence[Number]) -> None:
         """Prints the numbers as a line of JSON, keeps that, and adds a row if that is wanted."""
-        record = Record.now(suite, self.subject.name, numbers, self.subject.threads)
+        subject = self.subject
+        record = Record.now(suite, subject.name, numbers, subject.threads, subject.accelerator)
         self.console.print(
             record.to_json(), soft_wrap=True, highlight=False, markup=False, emoji=False
         )

@@ -95,6 +95,8 @@ def interactive(report: Report, source: Source, num_frames: int) -> None:
 
 def streaming(report: Report, folder: Folder, scenes: Scenes, seed: int) -> None:
     """Frames that are lost or rare; objects that go away, made up and cut away from."""
+    # First, as there may be no such clips.
+    away = MadeUp.returning(scenes.maker(), scenes.clips, scenes.frames)
     model = _load(report)
     begin = _begin(model, folder)
     streams = [run_stream(begin, folder, delivery, seed) for delivery in DELIVERIES]
@@ -105,7 +107,6 @@ def streaming(report: Report, folder: Folder, scenes: Scenes, seed: int) -> None
         _tell_absence(report, model, gaps, "real clips that are cut away from")
     else:
         report.note("a single video cannot be cut away from: there is no other to show", "yellow")
-    away = MadeUp.returning(scenes.maker(), scenes.clips, scenes.frames)
     _tell_absence(report, model, away, "made-up clips in which objects come back")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -14,7 +14,10 @@ from sam2_rt.eval.absence import comes_back
 from sam2_rt.eval.views import FirstFrames, SampleVideo
 
 FIRST_UNSEEN_SEED: Final = 10**9
-"""Training draws smaller seeds alone."""
+"""Of evaluation, as all below RESERVED_SEEDS of data/mixture.py: no Mixture draws one of them."""
+
+MAX_TRIED: Final = 64
+"""Unseen clips that are looked through for each one in which an object has to come back."""
 
 MAY_OVERLAP: Final = frozenset({"SA-V"})
 """Layouts whose objects have masks of their own; in the others each pixel is of one object."""
@@ -59,13 +62,19 @@ class Folder:
         return iter(self.videos)
 
     @classmethod
-    def open(cls, folder: Path, limit: int | None = None, exclude: Sequence[str] = ()) -> "Folder":
+    def open(
+        cls,
+        folder: Path,
+        limit: int | None = None,
+        exclude: Sequence[str] = (),
+        split: str | None = None,
+    ) -> "Folder":
         """The first `limit` frames of each video that is not excluded by its name.
 
-        Raises UnknownLayout; NothingToScore for a name that is excluded and not there, or when no
-        video is left.
+        A split is one as open_dataset knows them; None: all there is. Raises UnknownLayout;
+        NothingToScore for a name that is excluded and not there, or when no video is left.
         """
-        dataset = open_dataset(folder)
+        dataset = open_dataset(folder, split)
         names = {video.name for video in dataset.videos} | {s.name for s in dataset.skipped}
         unknown = sorted(set(exclude) - names)
         if unknown:
@@ -107,9 +116,19 @@ class MadeUp:
 
     @classmethod
     def returning(cls, maker: SceneMaker, num_clips: int, frames_each: int) -> "MadeUp":
-        """The first unseen clips in which an object goes away and comes back to stay."""
-        seeds = (s for s in count(FIRST_UNSEEN_SEED) if _returns(maker.make(s, frames_each)))
-        return cls(maker, tuple(islice(seeds, num_clips)), frames_each)
+        """The first unseen clips in which an object goes away and comes back to stay.
+
+        Raises NothingToScore where too few of MAX_TRIED a clip are such: they are too short.
+        """
+        tried = range(FIRST_UNSEEN_SEED, FIRST_UNSEEN_SEED + MAX_TRIED * num_clips)
+        seeds = (s for s in tried if _returns(maker.make(s, frames_each)))
+        found = tuple(islice(seeds, num_clips))
+        if len(found) < num_clips:
+            raise NothingToScore(
+                f"an object comes back in {len(found)} of {len(tried)} made-up clips of "
+                f"{frames_each} frames, {num_clips} are asked for: make the clips longer"
+            )
+        return cls(maker, found, frames_each)
 
 
 def _returns(sample: Sample) -> bool:

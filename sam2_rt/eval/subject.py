@@ -36,6 +36,14 @@ class Subject:
         """False: the weights are random."""
         return zoo.is_trained(self.model, self.checkpoint)
 
+    @property
+    def accelerator(self) -> str | None:
+        """What the device is called, as in a row of results; None: it is the processor."""
+        kind = torch.device(self.device).type
+        if kind == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return None if kind == "cpu" else kind
+
     def load(self) -> SAM2:
         """The model in eval mode. Raises ValueError or OSError, which say what is missing."""
         torch.set_num_threads(self.threads)

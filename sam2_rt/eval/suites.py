@@ -139,9 +139,10 @@ def run_interactive(begin: Begin, source: Source, num_frames: int) -> Interactiv
     def score(video: LabelledVideo, tick: Tick) -> None:
         if not video.annotated:
             raise ClipError("no annotated frame is left")
-        by_offline.extend(offline(video, begin, num_frames))
+        forward = offline(video, begin, num_frames)
         tick()
         by_online.extend(online(video, begin, num_frames))
+        by_offline.extend(forward)  # both or none, should the video break
         tick()
 
     skipped = _each(source, "interactive", 2 * sum(1 for _ in source), score)

@@ -124,7 +124,7 @@ def show_streams(results: Sequence[StreamResult], title: str) -> Shown:
         arrived, held = mean_jf(result.arrived), mean_jf(result.held)
         name = result.delivery.name
         table.add_row(name, str(len(result.held)), _show(arrived), _show(held))
-        numbers += [Number(name, arrived), Number(f"{name}, held", held)]
+        numbers += [Number(name, _known(arrived)), Number(f"{name}, held", _known(held))]
     return Shown(table, tuple(numbers))
 
 
@@ -165,6 +165,11 @@ def _show(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _known(value: float) -> float | None:
+    """None for NaN, the mean of nothing: in a short clip no frame may arrive to be judged in."""
+    return None if math.isnan(value) else value
 
 
 def _percent(share: float | None) -> str:

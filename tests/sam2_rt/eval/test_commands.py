@@ -13,6 +13,7 @@ from sam2_rt.eval import report
 from sam2_rt.eval.commands import app
 
 SMALL = ("--size", "64")
+TINY = ("--clip-size", "32")
 CLIPS = ("--clips", "1", "--clip-frames", "12", "--clip-size", "64")
 
 
@@ -118,6 +119,11 @@ def test_a_row_is_added_when_asked_for(run, folder, tmp_path, monkeypatch):
         (("vos", "--data", "{folder}", "--checkpoint", "gone.safetensors"), "gone.safetensors"),
         (("vos", "--data", "{folder}", "--exclude", "three"), "no video three"),
         (("vos", "--data", "{folder}", "--device", "abacus"), "abacus"),
+        (("vos", "--data", "{folder}", "--split", "val"), "no split val"),
+        (
+            ("streaming", "--data", "{folder}", "--clips", "1", "--clip-frames", "3", *TINY),
+            "make the clips longer",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_a_sentence(run, folder, arguments, words):

@@ -1,6 +1,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -84,3 +85,20 @@ def test_a_stroke_in_a_cell_does_not_end_it(record, tmp_path):
     file = tmp_path / "RESULTS.md"
     append_row(file, Record.now("s", "nano", (Number("a|b", 1),), 1))
     assert "| a/b |" in file.read_text()
+
+
+def test_an_option_keeps_its_name_and_a_value_may_be_called_eval(monkeypatch):
+    words = ["sam2-rt", "eval", "vos", "--data=/a/b/clips", "--split", "eval", "--size=64"]
+    monkeypatch.setattr(sys, "argv", words)
+    shown = "eval vos --data=clips --split eval --size=64"
+    assert Record.now("s", "nano", (), 1).command == shown
+
+
+def test_an_accelerator_comes_before_the_processor():
+    machine = Record.now("s", "nano", (), 1).machine
+    assert Record.now("s", "nano", (), 1, "GPU 9000").machine == f"GPU 9000, {machine}"
+
+
+def test_a_line_is_json_or_an_error(record):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        replace(record, numbers=(Number("J", float("nan")),)).to_json()

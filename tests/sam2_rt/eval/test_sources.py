@@ -1,6 +1,8 @@
 import pytest
+from tiny_datasets import write_davis
 
 from sam2_rt.data.folders import UnknownLayout
+from sam2_rt.data.mixture import RESERVED_SEEDS
 from sam2_rt.data.synthetic import SceneConfig, SceneMaker
 from sam2_rt.eval.absence import comes_back
 from sam2_rt.eval.sources import FIRST_UNSEEN_SEED, Folder, MadeUp, NothingToScore
@@ -73,3 +75,21 @@ def test_clips_can_be_chosen_in_which_an_object_comes_back():
     for video in source:
         areas = [[video.masks(i)[n].mean() for i in video.annotated] for n in video.object_ids]
         assert any(comes_back(one) for one in areas)
+
+
+def test_clips_in_which_nothing_can_come_back_are_an_error_and_not_sought_for_ever():
+    # Seen, away and back for three frames: five at least.
+    with pytest.raises(NothingToScore, match="in 0 of 64 made-up clips of 4 frames, 1 are asked"):
+        MadeUp.returning(SceneMaker(SceneConfig(32)), 1, 4)
+
+
+def test_what_training_draws_is_beyond_all_that_evaluation_names():
+    assert FIRST_UNSEEN_SEED + 10**9 < RESERVED_SEEDS
+
+
+def test_one_split_of_a_dataset_can_be_had(tmp_path):
+    write_davis(tmp_path, ("bear", "camel"))
+    assert [video.name for video in Folder.open(tmp_path)] == ["bear", "camel"]
+    assert [video.name for video in Folder.open(tmp_path, split="val")] == ["camel"]
+    with pytest.raises(UnknownLayout, match=r"2017/test\.txt"):
+        Folder.open(tmp_path, split="test")

@@ -41,3 +41,14 @@ def test_weights_that_were_named_are_trained():
 def test_what_cannot_be_loaded_is_named(subject, error, words):
     with pytest.raises(error, match=words):
         subject.load()
+
+
+def test_only_what_is_no_processor_is_an_accelerator():
+    assert Subject().accelerator is None
+    assert Subject(device="meta").accelerator == "meta"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_is_called_by_its_name():
+    assert Subject(device="cuda").accelerator == torch.cuda.get_device_name(0)
