@@ -74,13 +74,13 @@ def measure(wanted: Wanted) -> None:
     torch.set_num_threads(wanted.threads)
     is_here = zoo.cached(wanted.model) is not None
     sam2 = (
-        zoo.load(wanted.model, image_size=wanted.image_size)
+        zoo.load(wanted.model, image_size=wanted.image_size, folds=False)
         if is_here
-        else zoo.fold(_enlivened(zoo.build(wanted.model, wanted.image_size).eval()))
+        else _enlivened(zoo.build(wanted.model, wanted.image_size).eval())
     )
     clicks = [((i + 0.5) / wanted.tracks, 0.5) for i in range(wanted.tracks)]
     other = _peer(sam2, clicks) if wanted.peer else None
-    zoo.cast(sam2, torch.bfloat16 if wanted.dtype == "bfloat16" else torch.float32)
+    zoo.cast(zoo.fold(sam2), torch.bfloat16 if wanted.dtype == "bfloat16" else torch.float32)
     with torch.inference_mode():
         stages = time_stages(sam2, wanted.tracks)
         steps = time_steps(sam2, clicks, wanted.frames, other)

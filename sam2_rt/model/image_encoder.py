@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from sam2_rt.model.config import PATCH_STRIDE, ConvTrunkConfig, TrunkConfig
 from sam2_rt.model.conv_trunk import ConvTrunk
@@ -224,6 +225,16 @@ class Lateral(nn.Module):
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, dim, kernel_size=1)
+
+    def absorb(self, reader: nn.Conv2d) -> None:
+        """Becomes itself and the one 1x1 convolution that reads it: a product of two matrices."""
+        first, second = self.conv, reader.weight.flatten(1)
+        joined = skip_init(nn.Conv2d, first.in_channels, reader.out_channels, kernel_size=1)
+        assert first.bias is not None, "neither is without"
+        assert reader.bias is not None, "neither is without"
+        joined.weight.data = (second @ first.weight.flatten(1))[..., None, None]
+        joined.bias.data = second @ first.bias + reader.bias
+        self.conv = joined
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, dim, H, W]"""

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_rt.model.config import FEATURE_STRIDE, MAX_POINTERS, NUM_RECENT, ModelConfig
-from sam2_rt.model.image_encoder import Hiera, ImageEncoder
+from sam2_rt.model.conv_trunk import ConvTrunk
+from sam2_rt.model.image_encoder import Hiera, ImageEncoder, Lateral
 from sam2_rt.model.layers import MLP, sine_position_1d, sine_position_2d
 from sam2_rt.model.mask_decoder import Candidates, MaskDecoder, choose_by_iou, choose_single
 from sam2_rt.model.memory_attention import MemoryAttention, MemoryTokens
@@ -101,6 +102,22 @@ class SAM2(nn.Module):
             nn.init.trunc_normal_(trunk.pos_embed_window, std=EMBEDDING_STD)
         for parameter in self.parameters(recurse=False):
             nn.init.trunc_normal_(parameter, std=EMBEDDING_STD)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """The same function in fewer operations, for inference; its keys fit no checkpoint then.
+
+        Normalisation goes into the convolutions before it. The decoder's narrow skips go into the
+        neck's wide lateral convolutions, which nothing else reads.
+        """
+        if isinstance(self.image_encoder.trunk, ConvTrunk):
+            self.image_encoder.trunk.fold()
+        *_, stride_8, stride_4 = self.image_encoder.neck.convs
+        for name, lateral in (("conv_s0", stride_4), ("conv_s1", stride_8)):
+            reader = getattr(self.sam_mask_decoder, name)
+            if isinstance(reader, nn.Conv2d) and isinstance(lateral, Lateral):
+                lateral.absorb(reader)
+                setattr(self.sam_mask_decoder, name, nn.Identity())
 
     def encode_image(self, pixels: Tensor) -> Embedding:
         """pixels [1, 3, S, S], normalised -> everything later calls need of the frame"""

@@ -83,9 +83,11 @@ def load(
     dtype: torch.dtype | None = None,
     *,
     image_size: int | None = None,
+    folds: bool = True,
 ) -> SAM2:
     """A model in eval mode with the weights of the checkpoint, by default its own.
 
+    folds: for inference alone, in fewer operations; without, state_dict() is the checkpoint's.
     Nano without weights gets random ones, the same each time: is_trained() tells.
     Raises UnknownModel, NotFetched, CheckpointError, or ValueError for the size.
     """
@@ -101,7 +103,8 @@ def load(
         model = build(name, image_size)
     if path is not None:
         model.load_state_dict(read_checkpoint(path, entry.config, name))
-    return cast(fold(model.to(device=device).eval()), dtype)
+    model = model.to(device=device).eval()
+    return cast(fold(model) if folds else model, dtype)
 
 
 def cast(model: SAM2, dtype: torch.dtype | None) -> SAM2:
@@ -115,12 +118,9 @@ def cast(model: SAM2, dtype: torch.dtype | None) -> SAM2:
 
 
 def fold(model: SAM2) -> SAM2:
-    """The same function in fewer operations, for inference; its keys fit no checkpoint any more."""
-    trunk = model.image_encoder.trunk
-    if isinstance(trunk, ConvTrunk):
-        trunk.fold()
-        lay_out(model)
-    return model
+    """Folded as SAM2.fold() says, and a convolutional trunk laid out as it likes it."""
+    model.fold()
+    return lay_out(model) if isinstance(model.image_encoder.trunk, ConvTrunk) else model
 
 
 def lay_out(model: SAM2) -> SAM2:

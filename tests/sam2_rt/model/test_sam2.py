@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from golden_data import shared
-from sam2_rt.model.config import BASE_PLUS, LARGE, SMALL, TINY, ModelConfig
+from sam2_rt.model.config import BASE_PLUS, LARGE, NANO, SMALL, TINY, ModelConfig
 from sam2_rt.model.sam2 import ABSENT_LOGIT, SAM2, Memories, PromptTensors
+from seeded import SMALL_HIERA
 
 TRUNKS = {"tiny": TINY, "small": SMALL, "base_plus": BASE_PLUS, "large": LARGE}
 
@@ -105,3 +106,19 @@ def test_bfloat16_gives_nearly_the_same_masks(tiny: SAM2):
     narrow.load_state_dict(tiny.state_dict())
     exact, rounded = mask(tiny), mask(narrow.bfloat16())
     assert (exact & rounded).sum() / (exact | rounded).sum() > 0.95
+
+
+@pytest.mark.parametrize("config", [NANO.at(64), ModelConfig(SMALL_HIERA, image_size=64)])
+def test_folding_keeps_what_the_model_says(config: ModelConfig):
+    torch.manual_seed(0)
+    model = SAM2(config).eval()
+    pixels = torch.randn(1, 3, 64, 64)
+    expected = model.encode_image(pixels)
+    parameters = sum(p.numel() for p in model.parameters())
+    for _ in range(2):  # the second time there is nothing left to fold
+        model.fold()
+        found = model.encode_image(pixels)
+        torch.testing.assert_close(found.feature, expected.feature, rtol=1e-4, atol=1e-5)
+        for one, other in zip(found.high_resolution, expected.high_resolution, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    assert sum(p.numel() for p in model.parameters()) < parameters
