@@ -7,6 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sam2_rt.cli_data import scenes
+from sam2_rt.data.worlds.library import NoRenderer, load_mujoco
 
 app = typer.Typer()
 app.command()(scenes)
@@ -30,6 +31,18 @@ def test_a_contact_sheet_has_a_row_a_clip(run, tmp_path):
 def test_the_bench_prints_milliseconds_a_frame(run):
     answer = run("--bench", "--clips", 2, "--size", 64)
     assert re.search(r"[\d.]+ ms a frame", answer.output), answer.output
+
+
+@pytest.mark.parametrize("more", [(), ("--bench",)])
+def test_bodies_are_drawn_and_timed_where_there_is_a_renderer(run, tmp_path, more):
+    try:
+        load_mujoco()
+    except NoRenderer as missing:
+        pytest.skip(f"{missing}")
+    out = tmp_path / "sheet.png"
+    answer = run("--bodies", "--clips", 1, "--size", 64, "--frames", 2, "--out", out, *more)
+    assert answer.exit_code == 0, answer.output
+    assert out.exists() == (not more)
 
 
 def test_bad_pictures_are_named(run, tmp_path):
