@@ -46,15 +46,18 @@ def jittered_box(coverage: Tensor) -> PromptTensors:
     return PromptTensors(box.clamp(0, side * PATCH_STRIDE), labels, None)
 
 
-def correct(prompt: PromptTensors | None, coverage: Tensor, mask_logits: Tensor) -> PromptTensors:
+def correct(
+    prompt: PromptTensors | None, coverage: Tensor, known: Tensor, mask_logits: Tensor
+) -> PromptTensors:
     """Adds a click in the error of mask_logits [R, s, s], which is fed back, to each row's prompt.
 
     A row without an error is clicked inside once more, as a user who confirms; a row whose object
-    is absent and found nowhere is told of one place where it is not.
+    is absent and found nowhere is told of one place where it is not. Nothing is said of places that
+    are not known [R, s, s]: it might be wrong.
     """
     truth, found = coverage >= 0.5, mask_logits > 0
     # An error anywhere comes before the object, and that before the rest of the picture.
-    weights = torch.where(truth != found, 10.0, truth + 0.01)
+    weights = torch.where(truth != found, 10.0, truth + 0.01) * known
     points = _places(weights)
     cell = (points[:, 0] / PATCH_STRIDE).long().clamp(max=truth.shape[-1] - 1)
     row = torch.arange(len(truth), device=truth.device)

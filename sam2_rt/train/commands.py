@@ -1,9 +1,14 @@
 """The command line of training: options in, a Recipe and Sources out, and the run."""
 
 import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,8 +17,19 @@ from sam2_rt.data.mixture import NothingUsable
 from sam2_rt.data.worlds.library import NoRenderer
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import CheckpointError
-from sam2_rt.train.learner import StateError
-from sam2_rt.train.recipe import LR, NANO_STAGES, Recipe, Stage
+from sam2_rt.train.feed import FeedError
+from sam2_rt.train.learner import Diverged, StateError
+from sam2_rt.train.recipe import (
+    FEW_ROWS,
+    FINE_LR,
+    FINE_STAGES,
+    LAST_SHARE,
+    LR,
+    MANY_ROWS,
+    NANO_STAGES,
+    Recipe,
+    Stage,
+)
 from sam2_rt.train.run import Run
 from sam2_rt.train.sources import Sources
 
@@ -37,8 +53,12 @@ _HELP_STAGES = "FRAMESxCLIPSxSTEPS[@LR], comma between: 1x16x2000,8x3x500@5e-4"
 @app.command()
 def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     out: Annotated[Path, typer.Option(help="Folder of the run; a run in it goes on.")],
-    model: Annotated[str, typer.Option(help="A name of `sam2-rt models`.")] = "nano",
-    init: Annotated[Path | None, typer.Option(help="Weights to begin from.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A name of `sam2-rt models`; nano, or that of --init.")
+    ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Weights to begin from: a file, or a name, for its own.")
+    ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the input, pixels.")] = None,
     stages: Annotated[str | None, typer.Option(help=_HELP_STAGES)] = None,
     scenes: Annotated[float, typer.Option(min=0, help="Share of made-up 2D scenes.")] = 1.0,
@@ -66,34 +86,67 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     workers: Annotated[int, typer.Option(min=1, help="Processes that make samples.")] = 1,
     reuse: Annotated[int, typer.Option(min=1, help="Times that a sample is drawn.")] = 4,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 500,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train nano from nothing, or fine-tune any checkpoint; stop and go on at any time."""
     try:
+        name, path = begun_from(model, init)
+        is_fine = path is not None or name != "nano"
         recipe = Recipe(
-            model,
-            init,
+            name,
+            path,
             image_size,
-            stages=NANO_STAGES if stages is None else parse_stages(stages),
+            stages=_stages(stages, is_fine=is_fine),
             seed=seed,
             stills=stills,
             trunk_lr_share=trunk_lr,
             layer_decay=layer_decay,
             dtype=dtype,
-            device=device,
+            device=_device(device),
             threads=threads,
             workers=workers,
             reuse=reuse,
             validate_every=validate_every,
         )
-        size = image_size or zoo.find(model).config.image_size
+        size = image_size or zoo.find(name).config.image_size
         folders = (_paths(data), _paths(photos), _paths(masks), _paths(cutouts))
         sources = Sources(size, scenes, bodies, real, *folders, difficulty)
         for skipped in sources.skipped():
             typer.echo(f"skipped {skipped.name}: {skipped.reason}", err=True)
-        _go(Run(recipe, out, sources))
+        run = Run(recipe, out, sources)
     except UNUSABLE as error:
         raise typer.BadParameter(str(error)) from error
+    if run.learner.step > 0:
+        typer.echo(f"goes on from step {run.learner.step} of {run.files.state}", err=True)
+    for change in run.changes:
+        typer.echo(f"changed since then: {change}", err=True)
+    _go(run)
+
+
+def begun_from(model: str | None, init: str | None) -> tuple[str, Path | None]:
+    """The model's name and the file of its first weights; None: random ones, or the zoo's own.
+
+    Raises UnknownModel; NotFetched for a name whose weights are not here.
+    """
+    if init is None or init not in zoo.MODELS:
+        return model or "nano", None if init is None else Path(init)
+    path = zoo.cached(init)
+    if path is None:
+        raise zoo.NotFetched(f"{init} is not on this machine: `sam2-rt models fetch {init}` first")
+    return model or init, path
+
+
+def _stages(text: str | None, *, is_fine: bool) -> tuple[Stage, ...]:
+    """Where weights are given, a rate that does not wipe them out."""
+    if text is not None:
+        return parse_stages(text, FINE_LR if is_fine else LR)
+    return FINE_STAGES if is_fine else NANO_STAGES
+
+
+def _device(name: str) -> str:
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"no device {name} here: PyTorch {torch.__version__} sees no GPU")
+    return name
 
 
 def _paths(given: list[Path] | None) -> tuple[Path, ...]:
@@ -109,22 +162,45 @@ def _go(run: Run) -> None:
         TextColumn("{task.description}"),
     )
     try:
-        with Progress(*columns, console=console) as progress:
+        with _stoppable(run), Progress(*columns, console=console) as progress:
             run.go(progress)
-    except KeyboardInterrupt:
-        run.save()
+    except (FeedError, Diverged) as error:
+        console.print(f"{error}; see {run.files.log}")
+        raise typer.Exit(1) from error
+    if not run.is_done:
         console.print(f"stopped at step {run.learner.step}; the same command goes on")
         return
     console.print(f"{run.files.weights} is trained; {run.files.plot} shows how")
 
 
-def parse_stages(text: str) -> tuple[Stage, ...]:
-    """`1x16x2000,8x3x500@5e-4` -> stages. Raises ValueError naming the part that is none."""
+@contextmanager
+def _stoppable(run: Run) -> Iterator[None]:
+    """Ctrl-C and SIGTERM let a step be ended and saved; a second one ends the run at once."""
+
+    def stop(number: int, _: object) -> None:
+        run.stop()
+        signal.signal(number, before[signal.Signals(number)])
+
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, stop) for number in both}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def parse_stages(text: str, default_lr: float = LR) -> tuple[Stage, ...]:
+    """`1x16x2000,8x3x500@5e-4` -> stages, of which the last falls to a rate of nearly nothing.
+
+    Raises ValueError naming the part that is none.
+    """
     stages = []
     for part in text.split(","):
         match = _STAGE.fullmatch(part.strip())
         if match is None or 0 in map(int, match.groups()[:3]):
             raise ValueError(f"{part!r} is no stage: write {_HELP_STAGES}")
         frames, clips, steps = map(int, match.groups()[:3])
-        stages.append(Stage(frames, clips, steps, lr=float(match[4] or LR)))
-    return tuple(stages)
+        rows = MANY_ROWS if frames <= 2 else FEW_ROWS
+        stages.append(Stage(frames, clips, steps, rows, lr=float(match[4] or default_lr)))
+    return (*stages[:-1], replace(stages[-1], final_share=LAST_SHARE))

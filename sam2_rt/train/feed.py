@@ -8,9 +8,12 @@ import multiprocessing
 import os
 import queue
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -22,8 +25,12 @@ from sam2_rt.data.sample import Sample
 
 MAX_WAITING = 8
 """Samples that each worker may be ahead of the pool."""
-PATIENCE_S = 120.0
-"""Without a sample for so long, the workers are taken for dead."""
+PATIENCE_S = 300.0
+"""Without a sample for so long, the workers are taken for stuck."""
+POOL_BYTES = 2**30
+"""Of all kept samples: a clip of large frames is as big as a hundred of nano's."""
+MIN_FIRST = 1e-3
+"""Share of the first frame that an object covers at least, as where samples are made."""
 
 
 class Maker(Protocol):
@@ -51,7 +58,7 @@ class FeedConfig:
     first_seed: int
     workers: int = 1
     pool: int = 512
-    """Samples that are kept."""
+    """Samples that are kept, fewer where those exceed POOL_BYTES; a batch always has room."""
     reuse: int = 4
     """Times that each is drawn, on average, before it leaves."""
 
@@ -65,18 +72,24 @@ class Feed:
         self.made = 0
         self._skipped: dict[int, Counter[Skipped]] = {}  # of each worker, which bounds them
         self._drawn = 0
-        self._pool: list[Sample] = []
+        self._pool: list[Packed] = []  # oldest first
+        self._bytes = 0
         self._random = random.Random(config.first_seed)  # noqa: S311 no secret
         context = multiprocessing.get_context("spawn")
-        self._queue = context.Queue(maxsize=MAX_WAITING * config.workers)
+        # A pipe each, of which only the worker holds the writing end: when it dies, even in the
+        # middle of a sample, the pipe ends. A queue that is shared would wait for the rest.
+        pipes = [context.Pipe(duplex=False) for _ in range(config.workers)]
+        self._readers = [reader for reader, _ in pipes]
+        self._writers = [writer for _, writer in pipes]
         self._workers = [
-            context.Process(target=_work, args=(config, build, i, self._queue), daemon=True)
-            for i in range(config.workers)
+            context.Process(target=_work, args=(config, build, i, writer), daemon=True)
+            for i, writer in enumerate(self._writers)
         ]
 
     def __enter__(self) -> Self:
-        for worker in self._workers:
+        for worker, writer in zip(self._workers, self._writers, strict=True):
             worker.start()
+            writer.close()
         return self
 
     def __exit__(
@@ -87,49 +100,59 @@ class Feed:
     ) -> None:
         for worker in self._workers:
             worker.terminate()
-        for worker in self._workers:
+        for worker, reader in zip(self._workers, self._readers, strict=True):
             worker.join()
+            reader.close()
 
     def draw(self, count: int) -> list[Sample]:
         """So many different samples, each turned and lit anew; waits only when it must."""
-        self._take_made()
+        self._take(self._ready(0), count)
         # New samples are waited for when there are too few, or when the old ones are worn out.
         while len(self._pool) < count or self._drawn + count > self.config.reuse * self.made:
-            self._add(self._receive())
+            ready = self._ready(PATIENCE_S)
+            if not ready:
+                raise FeedError(
+                    f"no sample in {PATIENCE_S:.0f} s from live workers"
+                )
+            self._take(ready, count)
         self._drawn += count
         rng = np.random.default_rng(self._random.getrandbits(32))
-        return [vary(sample, rng) for sample in self._random.sample(self._pool, count)]
+        return [vary(_unpack(p), rng) for p in self._random.sample(self._pool, count)]
 
     @property
     def skipped(self) -> Counter[Skipped]:
         """What the workers could not use, and how often."""
         return sum(self._skipped.values(), Counter[Skipped]())
 
-    def _take_made(self) -> None:
-        """Takes what is there, so that samples are as fresh as the workers are fast."""
-        for _ in range(MAX_WAITING):
-            try:
-                self._add(self._queue.get_nowait())
-            except queue.Empty:
-                return
+    def _ready(self, timeout_s: float) -> list[Connection]:
+        """Readers of workers that have a sample, or have died."""
+        ready = wait(self._readers, timeout_s)
+        return [reader for reader in self._readers if reader in ready]
 
-    def _receive(self) -> "Packed":
-        try:
-            return self._queue.get(timeout=PATIENCE_S)
-        except queue.Empty as empty:
-            alive = sum(worker.is_alive() for worker in self._workers)
-            raise FeedError(
-                f"no sample in {PATIENCE_S:.0f} s; {alive} of {len(self._workers)} workers live"
-            ) from empty
+    def _take(self, ready: list[Connection], count: int) -> None:
+        """All that is there, so that samples are as fresh as the workers are fast."""
+        for reader in ready:
+            for _ in range(MAX_WAITING):
+                try:
+                    self._add(reader.recv(), count)
+                except (EOFError, OSError) as end:  # between two samples, or within one
+                    number = self._readers.index(reader)
+                    self._workers[number].join()
+                    code = self._workers[number].exitcode
+                    raise FeedError(f"worker {number} died with exit code {code}") from end
+                if not reader.poll():
+                    break
 
-    def _add(self, packed: "Packed") -> None:
-        sample = _unpack(packed)
+    def _add(self, packed: "Packed", count: int) -> None:
+        """The oldest leave where there is no room for more; a batch has room in any case."""
         self._skipped[packed.worker] = Counter(dict(packed.skipped))
-        if len(self._pool) < self.config.pool:
-            self._pool.append(sample)
-        else:
-            self._pool[self.made % self.config.pool] = sample
         self.made += 1
+        self._pool.append(packed)
+        self._bytes += packed.num_bytes
+        while len(self._pool) > count and (
+            len(self._pool) > self.config.pool or self._bytes > POOL_BYTES
+        ):
+            self._bytes -= self._pool.pop(0).num_bytes
 
 
 def vary(sample: Sample, rng: np.random.Generator) -> Sample:
@@ -138,7 +161,7 @@ def vary(sample: Sample, rng: np.random.Generator) -> Sample:
     if rng.random() < 0.5:
         frames, masklets = frames[:, :, ::-1], masklets[..., ::-1]
         ignored = None if ignored is None else ignored[..., ::-1]
-    if rng.random() < 0.5 and masklets[:, -1].any(axis=(1, 2)).all():
+    if rng.random() < 0.5 and (masklets[:, -1].mean(axis=(1, 2)) >= MIN_FIRST).all():
         frames, masklets = frames[::-1], masklets[:, ::-1]
         ignored = None if ignored is None else ignored[::-1]
     order = rng.permutation(len(masklets))  # whoever takes only the first few takes others
@@ -160,19 +183,26 @@ def _relit(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     return np.stack([curves[frames[..., channel], channel] for channel in range(3)], axis=-1)
 
 
-def _work(
-    config: FeedConfig,
-    build: Callable[[], Maker],
-    worker: int,
-    out: "multiprocessing.Queue[Packed]",
-) -> None:
+def _work(config: FeedConfig, build: Callable[[], Maker], worker: int, out: Connection) -> None:
     """Makes samples for ever: worker w of n makes those with seeds first + w, + w + n..."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all; the parent ends us
     os.nice(5)  # learning goes first
+    waiting: queue.Queue[Packed] = queue.Queue(MAX_WAITING)
+    Thread(target=_send, args=(waiting, out), daemon=True).start()
     maker = build()
     seed = config.first_seed + worker
     while True:
-        out.put(_pack(maker.make(seed, config.num_frames), worker, maker.skipped))
+        waiting.put(_pack(maker.make(seed, config.num_frames), worker, maker.skipped))
         seed += config.workers
+
+
+def _send(waiting: "queue.Queue[Packed]", out: Connection) -> None:
+    """Sends on what was made, until nobody reads it."""
+    while True:
+        try:
+            out.send(waiting.get())
+        except BrokenPipeError:  # the parent is gone, whatever ended it: nobody else would end us
+            os._exit(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +215,13 @@ class Packed:
     worker: int
     skipped: tuple[tuple[Skipped, int], ...]
     """By the worker, since it began."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Of frames and masks."""
+        ignored = self.sample.ignored
+        num_ignored = 0 if ignored is None else ignored.nbytes
+        return self.sample.frames.nbytes + self.bits.nbytes + num_ignored
 
 
 def _pack(sample: Sample, worker: int, skipped: tuple[tuple[Skipped, int], ...]) -> Packed:

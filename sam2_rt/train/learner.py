@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,10 @@ from sam2_rt.train.unroll import unroll
 
 FORMAT = 1
 """Of state files."""
+MAX_BAD = 50
+"""Steps in a row without a finite gradient, after which a run has come to nothing."""
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What AdamW keeps of each parameter's gradients."""
 
 
 class Report(NamedTuple):
@@ -39,6 +43,10 @@ class StateError(RuntimeError):
     """A state file that this run cannot go on from."""
 
 
+class Diverged(RuntimeError):
+    """Gradients are not finite any more, whatever the batch."""
+
+
 class Learner:
     """Takes steps; can be written to a file and read back at any of them."""
 
@@ -47,15 +55,17 @@ class Learner:
         self.model = model.train()
         self.device = model.no_obj_ptr.device
         self.step = 0
+        self._num_bad = 0  # in a row
         self.mean = {name: tensor.detach().clone() for name, tensor in _floats(model)}
         self.optimizer = torch.optim.AdamW(
             list(parameter_groups(model, recipe)), lr=1e-3, betas=(0.9, 0.999)
         )
 
     def learn(self, batch: Batch, plan: Plan) -> Report:
-        """One step on one batch."""
+        """One step on one batch. Raises Diverged after MAX_BAD in a row that taught nothing."""
         _, stage, within = self.recipe.at(self.step)
-        self._hold_norms(stage.holds_norms)
+        self._hold_norms(stage.holds_norms or self.recipe.trunk_lr_share == 0)
+        statistics = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
         for group in self.optimizer.param_groups:
             group["lr"] = stage.lr_at(within) * group["share"]
         with arithmetic(self.device, self.recipe.dtype):
@@ -67,8 +77,19 @@ class Learner:
         if torch.isfinite(norm):  # one bad batch must not end a run of hours
             self.optimizer.step()
             self._follow()
+            self._num_bad = 0
+        else:
+            self._take_back(statistics)
         self.step += 1
         return _report(total.detach(), losses, norm)
+
+    def _take_back(self, statistics: dict[str, Tensor]) -> None:
+        """Leaves no trace of a bad batch in what normalisation knows of activations."""
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(statistics[name])
+        self._num_bad += 1
+        if self._num_bad == MAX_BAD:
+            raise Diverged(f"no finite gradient in {MAX_BAD} steps before {self.step + 1}")
 
     def _hold_norms(self, are_held: bool) -> None:  # noqa: FBT001 a value
         """Batch normalisation goes by its running statistics, or by the batch's."""
@@ -84,36 +105,73 @@ class Learner:
                 self.mean[name].lerp_(tensor, 1 - keep)
 
     def save(self, path: Path) -> None:
-        """Writes all that is needed to go on, in one piece or not at all."""
+        """Writes all that is needed to go on, in one piece or not at all.
+
+        The optimiser's moments are rounded to bfloat16, so that nano's state may be carried about;
+        learning goes on from the rounded ones here too, as from the file.
+        """
+        is_cuda = self.device.type == "cuda"
         state = {
             "format": FORMAT,
             "step": self.step,
             "model": self.model.state_dict(),
             "mean": self.mean,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._rounded(),
             "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.device) if is_cuda else None,
+            "recipe": self.recipe.told(),
         }
         part = path.with_suffix(".part")
         torch.save(state, part)
         part.replace(path)
 
-    def restore(self, path: Path) -> None:
-        """Goes on from a file. Raises StateError for one of another model or format."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if state.get("format") != FORMAT:
-            raise StateError(f"{path} has format {state.get('format')}; {FORMAT} is read here")
+    def _rounded(self) -> dict[str, object]:
+        state = self.optimizer.state_dict()
+        small = {}
+        for number, of_parameter in state["state"].items():
+            moments = {name: of_parameter[name].bfloat16() for name in MOMENTS}
+            for name, moment in moments.items():
+                of_parameter[name].copy_(moment)
+            small[number] = {**of_parameter, **moments}
+        return {**state, "state": small}
+
+    def restore(self, path: Path) -> tuple[str, ...]:
+        """Goes on from a file; what the recipe says otherwise than the file's, by its own rates.
+
+        Raises StateError for a file that is cut off, or of another model or format.
+        """
+        state = _read_state(path)
+        own = [dict(group) for group in self.optimizer.param_groups]
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError) as error:
+            for name, tensor in self.mean.items():
+                tensor.copy_(state["mean"][name])
+        except (RuntimeError, ValueError, KeyError) as error:
             raise StateError(f"{path} is of another model or recipe: {error}") from error
-        self.mean = state["mean"]
+        for group, before in zip(self.optimizer.param_groups, own, strict=True):
+            group.update((k, before[k]) for k in ("share", "weight_decay"))
         self.step = state["step"]
-        torch.set_rng_state(state["torch"].cpu())
+        torch.set_rng_state(state["torch"])
+        if self.device.type == "cuda" and state.get("cuda") is not None:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+        return self.recipe.differences(state.get("recipe", {}))
 
     def weights(self) -> dict[str, Tensor]:
         """The running means under the checkpoint's names: what is evaluated and shipped."""
         return dict(self.mean)
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    # To the CPU: where a step count lies on a GPU, each step of the optimiser waits for it.
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # junk drives the pickle machine into errors of any type
+        raise StateError(f"{path} is cut off or garbled; delete it to begin anew") from error
+    found = state.get("format") if isinstance(state, dict) else None
+    if found != FORMAT:
+        raise StateError(f"{path} has format {found}; {FORMAT} is read here")
+    return state
 
 
 def parameter_groups(model: SAM2, recipe: Recipe) -> Iterator[dict[str, object]]:
@@ -168,7 +226,7 @@ def _floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _report(total: Tensor, losses: list[Losses], norm: Tensor) -> Report:
-    means = [torch.stack(column).mean() for column in zip(*losses, strict=True)]
+    means = [torch.stack(column).nanmean() for column in zip(*losses, strict=True)]
     return Report(*torch.stack([total, *(m.detach() for m in means), norm]).tolist())
 
 

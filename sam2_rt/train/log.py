@@ -29,6 +29,9 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
         lines = read(path)
+        if path.exists():  # a line that was cut off would garble the next
+            with path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
         self._hours = lines[-1].hours if lines else 0.0
         self._started = time.monotonic()
 
@@ -45,7 +48,17 @@ class Log:
 
 
 def read(path: Path) -> list[Line]:
-    """All lines; none if there is no file."""
+    """The lines of the run as it is; none if there is no file.
+
+    A run that was killed goes on from a step before its last line: what was taken back is left out,
+    as is a last line that was cut off.
+    """
     if not path.exists():
         return []
-    return [Line(**json.loads(text)) for text in path.read_text().splitlines()]
+    lines: list[Line] = []
+    for text in path.read_text().rpartition("\n")[0].splitlines():
+        line = Line(**json.loads(text))
+        while lines and lines[-1].step > line.step:
+            lines.pop()
+        lines.append(line)
+    return lines

@@ -20,7 +20,7 @@ class Losses(NamedTuple):
     iou: Tensor
     score: Tensor
     found_iou: Tensor
-    """Not learned from: the IoU of the mask that the loss was taken of."""
+    """Not learned from: the IoU of the mask that the loss was taken of; NaN if none is visible."""
 
     @property
     def total(self) -> Tensor:
@@ -56,7 +56,8 @@ def judge(candidates: Candidates, coverage: Tensor, known: Tensor, *, is_ambiguo
 
     taught = (x.gather(1, best)[:, 0] for x in (focal, dice, actual))
     focal, dice, found = (mean(x) for x in taught)
-    return Losses(focal, dice, mean(iou), score, found.detach())
+    found = torch.where(is_visible.any(), found.detach(), torch.nan)
+    return Losses(focal, dice, mean(iou), score, found)
 
 
 def focal_loss(logits: Tensor, truth: Tensor, weight: Tensor) -> Tensor:

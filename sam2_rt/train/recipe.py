@@ -1,12 +1,20 @@
 """Recipe: what is trained, on what, for how long. Plain values, no torch."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 LR: Final = 1e-3
 """Peak learning rate unless a stage says otherwise: what AdamW bears at nano's size."""
+FINE_LR: Final = 1e-5
+"""Where weights are given: SAM 2's own fine-tuning has 5e-6, in batches of 8 clips."""
+LAST_SHARE: Final = 0.02
+"""Of the rate, at the end of the last stage."""
+MANY_ROWS: Final = 3
+FEW_ROWS: Final = 2
+"""Objects of a clip that are learned at once: of up to 2 frames, and of longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +25,7 @@ class Stage:
     clips: int
     """In a batch."""
     steps: int
-    max_rows: int = 3
+    max_rows: int = MANY_ROWS
     """Objects of a clip that are learned at once."""
     lr: float = LR
     """Peak; warms up at the stage's start and falls to `final_share` of it along a cosine."""
@@ -40,11 +48,16 @@ class Stage:
 
 NANO_STAGES = (
     Stage(num_frames=1, clips=16, steps=4000),
-    Stage(num_frames=2, clips=8, steps=1000, max_rows=3),
-    Stage(num_frames=4, clips=5, steps=1500, max_rows=2),
-    Stage(num_frames=8, clips=3, steps=1000, max_rows=2, lr=5e-4, final_share=0.02),
+    Stage(num_frames=2, clips=8, steps=1000),
+    Stage(num_frames=4, clips=5, steps=1500, max_rows=FEW_ROWS),
+    Stage(8, clips=3, steps=1000, max_rows=FEW_ROWS, lr=5e-4, final_share=LAST_SHARE),
 )
 """Images, then 2, 4 and 8 frames: nano from nothing."""
+FINE_STAGES = (Stage(8, clips=1, steps=2000, lr=FINE_LR, final_share=0.1),)
+"""An official model with its weights."""
+
+_FREE: Final = {"device", "threads", "workers", "save_every_s", "validate_every"}
+"""What changes nothing of what is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,8 @@ class Recipe:
     """Of the arithmetic; weights and their means stay float32."""
     device: str = "cpu"
     threads: int | None = None
-    save_every_s: float = 60.0
+    save_every_s: float = 45.0
+    """A killed run loses this much, and the step that it was in."""
     validate_every: int = 500
     """Steps."""
     stills: float = 0.3
@@ -80,6 +94,19 @@ class Recipe:
     reuse: int = 4
     """Times that a sample is drawn."""
     workers: int = 1
+
+    def told(self) -> dict[str, str]:
+        """What decides what is learned, in words that a state file can hold."""
+        return {name: str(getattr(self, name)) for name in self.__slots__ if name not in _FREE}
+
+    def differences(self, earlier: Mapping[str, str]) -> tuple[str, ...]:
+        """What is not as told earlier: `seed: 0 -> 1`."""
+        own = self.told()
+        return tuple(
+            f"{name}: {value} -> {own[name]}"
+            for name, value in earlier.items()
+            if name in own and own[name] != value
+        )
 
     @property
     def num_steps(self) -> int:

@@ -1,12 +1,14 @@
 """A run of training: feeds, steps, validation, the log and the files to go on from."""
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import torch
 from rich.progress import Progress
@@ -17,7 +19,7 @@ from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import read_checkpoint
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.train.batch import collate
-from sam2_rt.train.feed import Feed, FeedConfig, Maker
+from sam2_rt.train.feed import Feed, FeedConfig, FeedError, Maker
 from sam2_rt.train.learner import Learner, Report, seeded
 from sam2_rt.train.log import Line, Log, read
 from sam2_rt.train.plan import draw_plan
@@ -29,8 +31,10 @@ LOG_EVERY = 20
 VALIDATED_STILLS, VALIDATED_CLIPS, VALIDATED_FRAMES = 24, 8, 6
 SEEDS_A_STEP = 64
 """More samples than a step makes: a feed that begins later makes others."""
-SEEDS_A_LENGTH = 100_000_000
-"""Clips of each length have seeds of their own, below those of validation."""
+SEEDS_A_LENGTH = 10**11
+"""Clips of each length have seeds of their own, above those of validation and evaluation."""
+SEEDS_A_RUN = 10**14
+"""And runs of each seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,10 @@ class Run:
             torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
         self.learner = Learner(begin(recipe), recipe)
+        self.changes: tuple[str, ...] = ()
+        """What the recipe says otherwise than that of the run which goes on."""
         if self.files.state.exists():
-            self.learner.restore(self.files.state)
+            self.changes = self.learner.restore(self.files.state)
         self.log = Log(self.files.log)
         maker = build()
         num_frames = min(VALIDATED_FRAMES, max(2, *(stage.num_frames for stage in recipe.stages)))
@@ -87,12 +93,33 @@ class Run:
         ]
         self._skipped: Counter[Skipped] = Counter()
         self._saved = time.monotonic()
+        self._stopping = Event()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the recipe is at its end."""
+        return self.learner.step >= self.recipe.num_steps
+
+    def stop(self) -> None:
+        """After the step that is being taken; may be called by a signal's handler."""
+        self._stopping.set()
 
     def go(self, progress: Progress) -> None:
-        """All that is left; may be stopped at any time and started again."""
+        """All that is left, or up to stop(), and saves; the same run made anew goes on from there.
+
+        Raises FeedError, having saved, and Diverged.
+        """
+        try:
+            self._learn(progress)
+        except FeedError:
+            self.save()
+            raise
+        self.save()
+
+    def _learn(self, progress: Progress) -> None:
         recipe, learner = self.recipe, self.learner
         task = progress.add_task("", total=recipe.num_steps, completed=learner.step)
-        while learner.step < recipe.num_steps:
+        while not (self.is_done or self._stopping.is_set()):
             _, stage, within = recipe.at(learner.step)
             with ExitStack() as stack:
                 clips = stack.enter_context(self._feed(stage.num_frames))
@@ -102,12 +129,14 @@ class Run:
                     report = self._step(stage, clips, stills)
                     self._skipped = clips.skipped + stills.skipped
                     progress.update(task, completed=learner.step, description=_said(stage, report))
-        self.save()
+                    if self._stopping.is_set():
+                        break
 
     def _feed(self, num_frames: int) -> Feed:
         """Of samples that no earlier feed of this run has made."""
         recipe = self.recipe
         first_seed = self.learner.step * SEEDS_A_STEP + num_frames * SEEDS_A_LENGTH
+        first_seed += recipe.seed * SEEDS_A_RUN
         config = FeedConfig(num_frames, first_seed, workers=recipe.workers, reuse=recipe.reuse)
         return Feed(config, self.build)
 
@@ -123,6 +152,7 @@ class Run:
         if learner.step % LOG_EVERY == 0:
             self._note(stage, lr, report=report)
         if learner.step % self.recipe.validate_every == 0:
+            self.save()  # validation takes a while, in which a killed run would lose more
             self._note(stage, lr, scores=validate(learner, self._stills, self._clips))
         if time.monotonic() - self._saved > self.recipe.save_every_s:
             self.save()
@@ -134,7 +164,8 @@ class Run:
         step, hours = self.learner.step, round(self.log.hours, 4)
         line = Line(step, hours, stage.num_frames, lr)
         if report is not None:
-            line = Line(step, hours, stage.num_frames, lr, report.total, report.found_iou)
+            measured = (x if math.isfinite(x) else None for x in (report.total, report.found_iou))
+            line = Line(step, hours, stage.num_frames, lr, *measured)
         if scores is not None:
             line = Line(step, hours, stage.num_frames, lr, None, None, *scores)
         self.log.write(line)

@@ -43,12 +43,12 @@ class _Unrolled:
         here = self._frame(index)
         if self.plan.first == "mask":
             return self.model.adopt_mask(here, self.batch.masks[:, index])
-        coverage = self.batch.coverage[:, index]
+        coverage, known = self.batch.coverage[:, index], self.batch.known[:, index]
         feature = recall(self.model, here, None)
         prompt = FIRST_PROMPT[self.plan.first](coverage)
         given = self._answer(index, here, feature, prompt)
         for _ in range(self.plan.corrections):
-            prompt = correct(prompt, coverage, given.mask_logits)
+            prompt = correct(prompt, coverage, known, given.mask_logits)
             given = self._answer(index, here, feature, prompt)
         return given
 
@@ -58,7 +58,8 @@ class _Unrolled:
         feature = recall(self.model, here, self._memories(index))
         given = self._answer(index, here, feature, None)
         if index == self.plan.corrected:
-            prompt = correct(None, self.batch.coverage[:, index], given.mask_logits)
+            coverage, known = self.batch.coverage[:, index], self.batch.known[:, index]
+            prompt = correct(None, coverage, known, given.mask_logits)
             given = self._answer(index, here, feature, prompt)
         return given
 

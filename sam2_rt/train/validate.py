@@ -24,17 +24,20 @@ class Scores(NamedTuple):
     """Of one click on a still."""
     box: float
     clip: float
-    """Over the frames that follow a given mask."""
+    """Over the frames that follow a given mask and show an object."""
 
 
 @torch.no_grad()
 def validate(learner: Learner, stills: Sequence[Sample], clips: Sequence[Sample]) -> Scores:
     """The same samples and clicks each time."""
     recipe = learner.recipe
-    model = zoo.build(recipe.model, recipe.image_size).to(learner.device)
-    model.load_state_dict({**model.state_dict(), **learner.weights()})
-    model.eval()
-    with torch.random.fork_rng(devices=[]):
+    # manual_seed() seeds GPUs as well: unless theirs is kept, training would draw the same clicks
+    # again after each validation.
+    kept = [torch.cuda.current_device()] if learner.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=kept):
+        model = zoo.build(recipe.model, recipe.image_size).to(learner.device)
+        model.load_state_dict({**model.state_dict(), **learner.weights()})
+        model.eval()
         torch.manual_seed(0)
         return Scores(
             _mean_iou(model, stills, Plan("click"), recipe.dtype),
@@ -50,4 +53,4 @@ def _mean_iou(model: SAM2, samples: Sequence[Sample], plan: Plan, dtype: str) ->
         with arithmetic(device, dtype):
             losses = unroll(model, collate([sample], device, max_rows=4), plan)
         found += [each.found_iou for each in losses]
-    return float(torch.stack(found).mean())
+    return float(torch.stack(found).nanmean())

@@ -3,6 +3,7 @@ import torch
 from sam2_rt.train.clicks import correct, first_click, jittered_box
 
 ROWS = 200
+KNOWN = torch.ones(1, 16, 16)
 
 
 def disk(rows: int = ROWS) -> torch.Tensor:
@@ -50,7 +51,7 @@ def test_a_correction_lies_in_the_error_and_says_which_kind_it_is():
     coverage = disk()
     found = torch.full_like(coverage, -5.0)
     found[:, :, :9] = 5.0  # the left half of the picture in place of the disk
-    prompt = correct(first_click(coverage), coverage, found)
+    prompt = correct(first_click(coverage), coverage, KNOWN, found)
     assert prompt.points.shape == (ROWS, 2, 2)
     x = prompt.points[:, 1, 0] / 4
     inside = torch.hypot(x - 9, prompt.points[:, 1, 1] / 4 - 6) < 6.2
@@ -65,7 +66,7 @@ def test_a_correction_lies_in_the_error_and_says_which_kind_it_is():
 
 def test_what_is_fed_back_is_clamped_and_teaches_nothing():
     logits = torch.full((1, 16, 16), -1024.0, requires_grad=True)
-    prompt = correct(None, disk(1), logits)
+    prompt = correct(None, disk(1), KNOWN, logits)
     assert prompt.mask_logits is not None
     assert prompt.mask_logits.min() == -32
     assert not prompt.mask_logits.requires_grad
@@ -75,6 +76,15 @@ def test_a_perfect_mask_is_confirmed_and_an_absent_object_denied():
     torch.manual_seed(0)
     coverage = disk().clone()
     coverage[100:] = 0
-    prompt = correct(None, coverage, coverage * 20 - 10)
+    prompt = correct(None, coverage, KNOWN, coverage * 20 - 10)
     assert (prompt.labels[:100] == 1).all()
     assert (prompt.labels[100:] == 0).all()
+
+
+def test_nothing_is_said_of_what_nobody_knows():
+    torch.manual_seed(0)
+    known = KNOWN.clone()
+    known[:, :, :9] = 0
+    found = torch.full((ROWS, 16, 16), 5.0)
+    points = correct(None, disk(), known, found).points / 4
+    assert (points[..., 0] >= 9).all()

@@ -1,11 +1,18 @@
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
 from sam2_rt.data.sample import Sample
 from sam2_rt.train import feed
-from sam2_rt.train.feed import Feed, FeedConfig, FeedError, vary
+from sam2_rt.train.feed import Feed, FeedConfig, FeedError, _pack, _unpack, vary
 from squares import SQUARES, NoMaker
 
 
@@ -24,19 +31,81 @@ def test_batches_come_from_workers_and_samples_are_used_as_often_as_asked():
 def test_what_comes_out_of_a_worker_is_what_was_made():
     with Feed(FeedConfig(num_frames=3, first_seed=7), SQUARES) as source:
         source.draw(1)
-        made, expected = source._pool[0], SQUARES.make(7, 3)
+        made, expected = _unpack(source._pool[0]), SQUARES.make(7, 3)
     assert np.array_equal(made.frames, expected.frames)
     assert np.array_equal(made.masklets, expected.masklets)
     assert made.masklets.dtype == np.bool_
 
 
-def test_dead_workers_are_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(feed, "PATIENCE_S", 15.0)
+def test_dead_workers_are_told():
     with (
         Feed(FeedConfig(num_frames=1, first_seed=0), NoMaker()) as source,
-        pytest.raises(FeedError, match="no sample in 15 s; 0 of 1 workers live"),
+        pytest.raises(FeedError, match="worker 0 died with exit code 3"),
     ):
         source.draw(1)
+
+
+def test_a_worker_killed_in_the_middle_of_a_sample_is_told():
+    config = FeedConfig(num_frames=8, first_seed=0, reuse=1)  # 98 kB: more than a pipe holds
+    with Feed(config, SQUARES) as source:
+        source.draw(1)
+        [worker] = source._workers
+        assert worker.pid is not None
+        assert source._readers[0].poll(10)
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(FeedError, match="worker 0 died with exit code -9"):
+            all(source.draw(1) for _ in range(100))
+
+
+def test_workers_end_with_a_parent_that_was_killed():
+    code = (
+        "import os, signal\n"
+        "from sam2_rt.train.feed import Feed, FeedConfig\n"
+        "from squares import SQUARES\n"
+        "if __name__ == '__main__':\n"
+        "    with Feed(FeedConfig(num_frames=8, first_seed=0), SQUARES) as feed:\n"
+        "        feed.draw(1)\n"
+        "        print(feed._workers[0].pid, flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with TemporaryDirectory() as folder:
+        script = Path(folder) / "parent.py"
+        script.write_text(code)
+        path = os.pathsep.join(["tests", *sys.path])
+        out = subprocess.run(
+            [sys.executable, script],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert out.returncode == -signal.SIGKILL, out.stderr
+    worker = Path("/proc") / out.stdout.strip()
+    deadline = time.monotonic() + 20
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(worker)
+
+
+def is_running(process: Path) -> bool:
+    """Whether there is a process of that folder in /proc, other than one that nobody reaped."""
+    try:
+        return ") Z " not in (process / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it is gone
+        return False
+
+
+def test_large_samples_are_kept_by_their_size_and_a_batch_always_has_room(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    one = _pack(SQUARES.make(0, 2), 0, ()).num_bytes
+    monkeypatch.setattr(feed, "POOL_BYTES", 5 * one)
+    with Feed(FeedConfig(num_frames=2, first_seed=0, reuse=1), SQUARES) as source:
+        for _ in range(4):
+            source.draw(3)
+        assert len(source._pool) == 5
+        assert source._bytes == 5 * one
+        assert len(source.draw(7)) == 7
 
 
 def varied(sample: Sample, count: int = 40) -> list[Sample]:

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.train.batch import Batch, collate
-from sam2_rt.train.learner import Learner, StateError, parameter_groups
+from sam2_rt.train.learner import Diverged, Learner, StateError, parameter_groups
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Recipe, Stage
 from seeded import SMALL_HIERA
@@ -36,15 +37,46 @@ def test_learning_from_two_clips_learns_them():
 
 def test_a_run_that_was_written_and_read_back_goes_on_as_if_nothing_had_been(tmp_path: Path):
     whole, first = (Learner(small_model(), RECIPE) for _ in range(2))
-    expected = learn(whole, 6)
+    expected = learn(whole, 3)
+    whole.save(tmp_path / "other.pt")  # which rounds what it goes on with
+    expected += learn(whole, 3)
     learn(first, 3)
     first.save(tmp_path / "state.pt")
     second = Learner(small_model(), RECIPE)
-    second.restore(tmp_path / "state.pt")
+    assert second.restore(tmp_path / "state.pt") == ()
     assert second.step == 3
     assert learn(second, 3) == expected[3:]
     for name, tensor in whole.weights().items():
         assert torch.equal(tensor, second.weights()[name]), name
+
+
+def test_the_state_of_nano_is_small_enough_to_carry(tmp_path: Path):
+    learner = Learner(small_model(), RECIPE)
+    learn(learner, 1)
+    learner.save(tmp_path / "state.pt")
+    weights = sum(p.nbytes for p in learner.model.parameters())
+    of_files = 150 * len(list(learner.model.parameters())) * 5  # names and headers
+    assert (tmp_path / "state.pt").stat().st_size < 3 * weights + 4 * of_files
+    assert 3 * 4 * zoo.num_parameters("nano") < 60 * 2**20
+
+
+def test_a_state_that_was_cut_off_is_told(tmp_path: Path):
+    learner, path = Learner(small_model(), RECIPE), tmp_path / "state.pt"
+    learner.save(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(StateError, match=r"state.pt is cut off or garbled"):
+        learner.restore(path)
+    torch.save([1], path)
+    with pytest.raises(StateError, match=r"has format None; 1 is read here"):
+        learner.restore(path)
+
+
+def test_what_the_recipe_has_changed_is_told_and_holds(tmp_path: Path):
+    learner = Learner(small_model(), replace(RECIPE, layer_decay=0.9, weight_decay=0.1))
+    learner.save(tmp_path / "state.pt")
+    other = Learner(small_model(), replace(RECIPE, layer_decay=0.5, weight_decay=0.1, threads=3))
+    assert other.restore(tmp_path / "state.pt") == ("layer_decay: 0.9 -> 0.5",)
+    assert {group["share"] for group in other.optimizer.param_groups} == {1, 0.5, 0.25, 0.125}
 
 
 def test_the_state_of_another_model_is_refused(tmp_path: Path):
@@ -66,11 +98,11 @@ def test_the_running_mean_follows_the_weights():
 
 def test_a_frozen_trunk_stays_as_it_is():
     learner = Learner(small_model(), replace(RECIPE, trunk_lr_share=0.0))
-    before = {n: p.clone() for n, p in learner.model.named_parameters()}
+    before = {n: t.clone() for n, t in learner.model.state_dict().items()}
     learn(learner, 2)
-    for name, parameter in learner.model.named_parameters():
-        if name.startswith("image_encoder.trunk."):
-            assert torch.equal(parameter, before[name])
+    for name, tensor in learner.model.state_dict().items():
+        if name.startswith("image_encoder.trunk."):  # its batch statistics too
+            assert torch.equal(tensor, before[name])
     assert not torch.equal(learner.model.no_obj_ptr, before["no_obj_ptr"])
 
 
@@ -125,6 +157,17 @@ def test_one_bad_batch_does_not_end_a_run():
     assert not torch.isfinite(torch.tensor(learner.learn(broken, PLAN).norm))
     assert torch.equal(learner.model.no_obj_ptr, before)
     assert learner.step == 1
+    learner.learn(batch(), PLAN)
+    assert all(torch.isfinite(tensor).all() for tensor in learner.weights().values())
+
+
+def test_a_run_that_learns_nothing_any_more_ends(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sam2_rt.train.learner.MAX_BAD", 2)
+    learner, broken = Learner(small_model(), RECIPE), batch()
+    broken.pixels[0, 0, 0, 0, 0] = torch.nan
+    learner.learn(broken, PLAN)
+    with pytest.raises(Diverged, match="no finite gradient in 2 steps before 2"):
+        learner.learn(broken, PLAN)
 
 
 def test_batch_statistics_are_held_while_clips_are_long():

@@ -60,6 +60,7 @@ def test_an_absent_object_teaches_the_score_alone():
     losses = judge(given, TRUTH * 0, KNOWN, is_ambiguous=True)
     assert losses.focal == losses.dice == losses.iou == 0
     assert losses.score.item() == pytest.approx(2.1269, 1e-3)  # ln(1 + e^2)
+    assert losses.found_iou.isnan()  # not 0: nothing was to be found
 
 
 def test_what_nobody_knows_is_not_judged():

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from rich.progress import Progress
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import CheckpointError
 from sam2_rt.train.batch import Batch
+from sam2_rt.train.feed import FeedError
 from sam2_rt.train.learner import Report
 from sam2_rt.train.log import read
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Recipe, Stage
 from sam2_rt.train.run import Run
-from squares import SQUARES
+from squares import SQUARES, NoMaker
 
 RECIPE = Recipe(
     image_size=64,
@@ -25,6 +27,14 @@ RECIPE = Recipe(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_are_validated() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sam2_rt.train.run.VALIDATED_STILLS", 2)
+        patch.setattr("sam2_rt.train.run.VALIDATED_CLIPS", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that was stopped in its first stage and went on."""
@@ -33,14 +43,14 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     take = first.learner.learn
 
     def stop_after_15(*arguments) -> Report:
-        if first.learner.step == 15:
-            raise KeyboardInterrupt
+        if first.learner.step == 14:
+            first.stop()
         return take(*arguments)
 
     first.learner.learn = stop_after_15
-    with Progress(disable=True) as progress, pytest.raises(KeyboardInterrupt):
+    with Progress(disable=True) as progress:
         first.go(progress)
-    first.save()
+    assert not first.is_done
     second = Run(RECIPE, folder, SQUARES)
     assert second.learner.step == 15
     with Progress(disable=True) as progress:
@@ -98,3 +108,19 @@ def test_weights_of_another_model_are_refused(done: Path, tmp_path: Path):
     recipe = Recipe(model="sam2.1-hiera-tiny", init=done / "weights.safetensors", image_size=64)
     with pytest.raises(CheckpointError, match=r"is no checkpoint of sam2.1-hiera-tiny"):
         Run(recipe, tmp_path, SQUARES)
+
+
+def test_what_was_learned_is_kept_when_the_workers_die(tmp_path: Path):
+    run = Run(RECIPE, tmp_path, SQUARES)
+    run.build = NoMaker()
+    with Progress(disable=True) as progress, pytest.raises(FeedError):
+        run.go(progress)
+    assert (tmp_path / "state.pt").exists()
+
+
+def test_no_length_of_clips_is_learned_from_what_is_validated_or_evaluated_on(tmp_path: Path):
+    run = Run(RECIPE, tmp_path, SQUARES)
+    other = Run(replace(RECIPE, seed=1), tmp_path / "other", SQUARES)
+    seeds = [r._feed(n).config.first_seed for r in (run, other) for n in (1, 8, 9, 10, 16)]
+    assert len(set(seeds)) == len(seeds)
+    assert min(seeds) > 10**10
