@@ -7,13 +7,18 @@ from typing import Final
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from sam2_rt.data.clip import ClipError
 
 KEPT_FRAMES: Final = 4
 """Decoded frames that a reader keeps; the oldest leaves."""
+
+# Titles and the like are not looked at, so they may be in any encoding.
+_METADATA_ERRORS: Final = "replace"
 
 
 class VideoReader:
@@ -24,9 +29,8 @@ class VideoReader:
         self.file = file
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         try:
-            self._container = av.open(str(file))
-            if not self._container.streams.video:
-                raise ClipError(f"{file} holds no video")
+            self._container = av.open(str(file), metadata_errors=_METADATA_ERRORS)
+            _video_of(self._container, file)
             self._times, self._key_times = _list_times(file)
         except FFmpegError as error:
             raise ClipError(f"{file} is no video: {error.strerror}") from error
@@ -88,10 +92,8 @@ def measure_video(file: Path) -> tuple[int, tuple[int, int]]:
     Raises ClipError for a file without a video.
     """
     try:
-        with av.open(str(file)) as container:
-            if not container.streams.video:
-                raise ClipError(f"{file} holds no video")
-            stream = container.streams.video[0]
+        with av.open(str(file), metadata_errors=_METADATA_ERRORS) as container:
+            stream = _video_of(container, file)
             num_frames = stream.frames or len(_list_times(file)[0])
             size = stream.codec_context.width, stream.codec_context.height
     except FFmpegError as error:
@@ -99,6 +101,16 @@ def measure_video(file: Path) -> tuple[int, tuple[int, int]]:
     if not num_frames:
         raise ClipError(f"{file} holds no frames")
     return num_frames, size
+
+
+def _video_of(container: InputContainer, file: Path) -> VideoStream:
+    """The first that there is. Raises ClipError for none, or for one that nobody can decode."""
+    if not container.streams.video:
+        raise ClipError(f"{file} holds no video")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:  # PyAV's types do not say so
+        raise ClipError(f"{file} holds a video in an unknown codec")
+    return stream
 
 
 def upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -111,7 +123,7 @@ def upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
 def _list_times(file: Path) -> tuple[list[int], list[int]]:
     """Presentation times of all frames and of the key frames, ascending; decodes nothing."""
     times, keys = [], []
-    with av.open(str(file)) as container:
+    with av.open(str(file), metadata_errors=_METADATA_ERRORS) as container:
         for packet in container.demux(video=0):
             if packet.pts is not None and not packet.is_discard:
                 times.append(packet.pts)

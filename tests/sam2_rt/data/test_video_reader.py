@@ -78,3 +78,18 @@ def test_a_video_that_ends_before_its_header_says_is_named(tmp_path: Path):
     assert measure_video(file)[0] == NUM_FRAMES
     with pytest.raises(ClipError, match=r"clip\.mp4 has no frame 8: it ends after"):
         VideoReader(file).frame(8)
+
+
+def test_a_title_in_another_encoding_does_not_matter(tmp_path: Path):
+    file = write_mp4(tmp_path / "clip.mp4")
+    file.write_bytes(file.read_bytes().replace(b"VideoHandler", b"Vid\xe9oHandler"))
+    assert measure_video(file)[0] == NUM_FRAMES
+    np.testing.assert_allclose(VideoReader(file).frame(3).astype(int), frame(3), atol=12)
+
+
+def test_a_video_that_nobody_can_decode_is_named(tmp_path: Path):
+    file = write_mp4(tmp_path / "clip.mp4")
+    file.write_bytes(file.read_bytes().replace(b"avc1", b"zzzz"))
+    for read in (measure_video, VideoReader):
+        with pytest.raises(ClipError, match=r"clip\.mp4 holds a video in an unknown codec"):
+            read(file)
