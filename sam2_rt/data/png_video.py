@@ -12,7 +12,7 @@ from sam2_rt.data.clip import ClipError
 from sam2_rt.data.labelled_video import Skipped
 
 IGNORED_ID: Final = 255
-"""Pixels of which nobody says what they are; but in a grey mask of 0 and 255 alone, the object."""
+"""Pixels of which nobody says what they are; but in grey masks of 0 and 255 alone, the object."""
 
 _PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 # What Pillow raises for a file that is missing, no picture, cut off, garbled or far too large.
@@ -32,6 +32,8 @@ class PngVideo:
     """Of annotated frames, by index, ascending."""
     _object_ids: tuple[int, ...] = field(default=(), init=False)
     """Found by reading every mask, once, when they are first asked for."""
+    _may_be_white: bool = field(default=True, init=False)
+    """Whether white in a grey mask is the object; not where another mask has ids."""
 
     @property
     def num_frames(self) -> int:
@@ -47,13 +49,7 @@ class PngVideo:
     def object_ids(self) -> tuple[int, ...]:
         """Ids in the masks that can be read; masks() tells of those that cannot."""
         if not self._object_ids:
-            found: set[int] = set()
-            for index in self.mask_files:
-                try:
-                    found.update(_ids(self._labels(index)))
-                except ClipError:  # raised again by masks(), to whoever wants this frame
-                    continue
-            self._object_ids = tuple(sorted(found))
+            self._survey()
         return self._object_ids
 
     def frame(self, index: int) -> NDArray[np.uint8]:
@@ -69,11 +65,14 @@ class PngVideo:
 
     def masks(self, index: int) -> dict[int, NDArray[np.bool_]]:
         """Object id -> [H, W]. Raises ClipError for a mask that is broken or of another size."""
+        object_ids = self.object_ids  # first: how pixels are to be read depends on all masks
         labels = self._labels(index)
-        return {object_id: labels == object_id for object_id in self.object_ids}
+        return {object_id: labels == object_id for object_id in object_ids}
 
     def ignored(self, index: int) -> NDArray[np.bool_] | None:
-        """[H, W], the pixels of 255, if there are any."""
+        """[H, W], the pixels of 255, if there are any and they are not the object."""
+        if not self._object_ids:
+            self._survey()
         unknown: NDArray[np.bool_] = self._labels(index) == IGNORED_ID
         return unknown if unknown.any() else None
 
@@ -81,9 +80,21 @@ class PngVideo:
         """The index of the first frame that shows an object; reads no further than that."""
         return next((index for index in self.mask_files if _ids(self._labels(index))), None)
 
+    def _survey(self) -> None:
+        """Reads every mask for its ids; where there are none, white is the only object."""
+        found: set[int] = set()
+        self._may_be_white = False
+        for index in self.mask_files:
+            try:
+                found.update(_ids(self._labels(index)))
+            except ClipError:  # raised again by masks(), to whoever wants this frame
+                continue
+        self._may_be_white = not found
+        self._object_ids = tuple(sorted(found)) or (1,)
+
     def _labels(self, index: int) -> Labels:
         file = self.mask_files[index]
-        labels = read_labels(file)
+        labels = read_labels(file, may_be_white=self._may_be_white)
         self._check_size(file, (labels.shape[1], labels.shape[0]))
         return labels
 
@@ -106,11 +117,12 @@ def open_png_video(name: str, frames: Path, masks: Path) -> PngVideo | Skipped:
     return video
 
 
-def read_labels(file: Path) -> Labels:
+def read_labels(file: Path, *, may_be_white: bool = True) -> Labels:
     """A mask PNG -> object ids [H, W], 0 for the background, IGNORED_ID for what nobody knows.
 
-    Pixels of a palette or grey PNG are ids; but black and white alone, as in DAVIS-2016, and
-    pictures of one bit are one object, 1. Raises ClipError for a file that is broken or colourful.
+    Pixels of a palette or grey PNG are ids; but black and white alone, as in DAVIS-2016, if that
+    may be, and pictures of one bit are one object, 1. Raises ClipError for a file that is broken
+    or colourful.
     """
     try:
         with Image.open(file) as picture:
@@ -123,7 +135,7 @@ def read_labels(file: Path) -> Labels:
             raise ClipError(f"{file} is no mask: its colours are no object ids")
         pixels = pixels[..., 0]
     labels = pixels.astype(np.int32)
-    if mode != "P" and labels.any() and np.isin(labels, (0, 255)).all():
+    if may_be_white and mode != "P" and labels.any() and np.isin(labels, (0, 255)).all():
         labels = np.minimum(labels, 1)
     return labels
 

@@ -69,3 +69,28 @@ def test_opening_decodes_no_later_mask(tmp_path: Path):
     video = open_png_video("squares", tmp_path / "frames", tmp_path / "masks")
     assert isinstance(video, PngVideo)
     assert video.object_ids == (1, 2)
+
+
+def test_white_alone_in_a_grey_mask_is_no_object_where_others_have_ids(tmp_path: Path):
+    write_png_video(tmp_path / "frames", tmp_path / "masks")
+    for index in range(9):
+        grey = labels(index) * np.uint8(index < 4)
+        grey[40:] = 255
+        Image.fromarray(grey).save(tmp_path / "masks" / f"{index:05d}.png")
+    video = open_png_video("clip", tmp_path / "frames", tmp_path / "masks")
+    assert isinstance(video, PngVideo)
+    ignored = video.ignored(8)
+    assert ignored is not None
+    assert ignored.sum() == 8 * 64
+    assert {i: int(mask.sum()) for i, mask in video.masks(8).items()} == {1: 0, 2: 0}
+
+
+def test_white_is_the_object_where_no_mask_has_ids(tmp_path: Path):
+    write_png_video(tmp_path / "frames", tmp_path / "masks")
+    for index in range(9):
+        white = np.uint8(255) * (labels(index) == 1)
+        Image.fromarray(white).save(tmp_path / "masks" / f"{index:05d}.png")
+    video = open_png_video("clip", tmp_path / "frames", tmp_path / "masks")
+    assert isinstance(video, PngVideo)
+    assert video.ignored(3) is None
+    np.testing.assert_array_equal(video.masks(3)[1], labels(3) == 1)
