@@ -8,7 +8,6 @@ from sam2_rt.eval.sheet import Worst
 from sam2_rt.eval.sources import Folder, NothingToScore
 from sam2_rt.eval.streaming import Delivery
 from sam2_rt.eval.suites import mean_jf, run_image, run_interactive, run_stream, run_vos
-from sam2_rt.eval.tables import show_streams
 from sam2_rt.eval.views import FirstFrames, SampleVideo
 
 
@@ -93,10 +92,3 @@ def test_pictures_that_cannot_be_read_are_told_and_none_at_all_is_an_error(tmp_p
     (tmp_path / "images" / "a.jpg").write_bytes(b"broken")
     with pytest.raises(NothingToScore, match=r"a\.jpg is no picture"):
         run_image(CopyFollower, PictureFolder.open(tmp_path), Worst())
-
-
-def test_where_no_frame_arrives_to_be_judged_there_is_no_number(squares):
-    source = Folder((SampleVideo("squares", squares(3)),))
-    rare = run_stream(CopyFollower, source, Delivery("rare", every=4), 0)
-    assert [number.name for number in show_streams([rare], "t").numbers] == ["rare", "rare, held"]
-    assert [n.value is None for n in show_streams([rare], "t").numbers] == [True, False]

@@ -1,0 +1,73 @@
+import pytest
+
+from sam2_rt.eval.absence import Absence
+from sam2_rt.eval.baselines import CopyFollower
+from sam2_rt.eval.image import PromptScore
+from sam2_rt.eval.interactive import Curve
+from sam2_rt.eval.sources import Folder
+from sam2_rt.eval.streaming import Delivery
+from sam2_rt.eval.suites import ImageResult, InteractiveResult, VosResult, run_stream
+from sam2_rt.eval.tables import (
+    curves_of,
+    show_absence,
+    show_image,
+    show_interactive,
+    show_streams,
+    show_vos,
+)
+from sam2_rt.eval.views import SampleVideo
+from sam2_rt.eval.vos import ObjectScore, VideoScore
+
+
+def vos(method: str, *scores: tuple[float, float]) -> VosResult:
+    """Two videos: the first has all objects but the last."""
+    objects = [ObjectScore("ab"[n == len(scores)], n, *s, 5) for n, s in enumerate(scores, 1)]
+    videos = [
+        VideoScore(name, tuple(o for o in objects if o.video == name), (), 7) for name in "ab"
+    ]
+    return VosResult(method, tuple(videos), (), Absence())
+
+
+def test_means_are_over_objects_and_not_over_videos():
+    ours = vos("nano", (0.2, 0.4), (0.4, 0.6), (0.9, 0.8))
+    shown = show_vos([ours, vos("copy", (0, 0), (0, 0), (0.3, 0.3))], "t")
+    assert dict(shown.numbers) == pytest.approx(
+        {"objects": 3, "J": 0.5, "F": 0.6, "J&F": 0.55, "J&F of copy": 0.1}
+    )
+    assert shown.table.row_count == 3
+
+
+def test_absence_is_in_shares_and_nothing_is_no_number():
+    shown = show_absence([("a", Absence(20, 1, 4, 3, 6)), ("b", Absence())], "t")
+    assert [n.value for n in shown.numbers] == [20, 0.05, 4, 0.75, 2]
+    assert [n.value for n in show_absence([("b", Absence())], "t").numbers] == [0, None, 0] + [
+        None
+    ] * 2
+
+
+def test_pictures_with_more_objects_weigh_more():
+    scores = [PromptScore("a", 1, 0.2, 0.4, 0.6)] + [
+        PromptScore("b", n, 0.8, 1, 0.9) for n in (1, 2)
+    ]
+    numbers = dict(show_image(ImageResult(tuple(scores), 4, ()), "t").numbers)
+    assert numbers == pytest.approx(
+        {"objects": 3, "1-click mIoU": 0.6, "5-click mIoU": 0.8, "box mIoU": 0.8, "too small": 4}
+    )
+
+
+def test_curves_are_means_over_objects_by_the_number_of_frames():
+    first, second = Curve("a", 1, (0, 0.2), (0.2, 0.4)), Curve("a", 2, (1, 1), (0.6, 0.8))
+    result = InteractiveResult((first, second), (first,), ())
+    offline, online = curves_of(result)
+    assert (offline.values, online.values) == (pytest.approx((0.4, 0.6)), (0.2, 0.4))
+    assert (
+        dict(show_interactive(result, "t").numbers)["offline J&F, frames: 2"] == offline.values[1]
+    )
+
+
+def test_where_no_frame_arrives_to_be_judged_there_is_no_number(squares):
+    source = Folder((SampleVideo("squares", squares(3)),))
+    rare = run_stream(CopyFollower, source, Delivery("rare", every=4), 0)
+    numbers = show_streams([rare], "t").numbers
+    assert [number.name for number in numbers] == ["rare", "rare, held"]
+    assert [number.value is None for number in numbers] == [True, False]
