@@ -144,8 +144,10 @@ def _stages(text: str | None, *, is_fine: bool) -> tuple[Stage, ...]:
 
 
 def _device(name: str) -> str:
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"no device {name} here: PyTorch {torch.__version__} sees no GPU")
+    kind, _, number = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else int(kind == "cpu")
+    if not (number or "0").isdecimal() or int(number or 0) >= count:
+        raise ValueError(f"no device {name} here: PyTorch {torch.__version__} sees {count} {kind}")
     return name
 
 

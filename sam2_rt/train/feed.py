@@ -111,9 +111,7 @@ class Feed:
         while len(self._pool) < count or self._drawn + count > self.config.reuse * self.made:
             ready = self._ready(PATIENCE_S)
             if not ready:
-                raise FeedError(
-                    f"no sample in {PATIENCE_S:.0f} s from live workers"
-                )
+                raise FeedError(f"no sample in {PATIENCE_S:.0f} s from live workers")
             self._take(ready, count)
         self._drawn += count
         rng = np.random.default_rng(self._random.getrandbits(32))

@@ -33,7 +33,7 @@ def validate(learner: Learner, stills: Sequence[Sample], clips: Sequence[Sample]
     recipe = learner.recipe
     # manual_seed() seeds GPUs as well: unless theirs is kept, training would draw the same clicks
     # again after each validation.
-    kept = [torch.cuda.current_device()] if learner.device.type == "cuda" else []
+    kept = [learner.device] if learner.device.type == "cuda" else []
     with torch.random.fork_rng(devices=kept):
         model = zoo.build(recipe.model, recipe.image_size).to(learner.device)
         model.load_state_dict({**model.state_dict(), **learner.weights()})

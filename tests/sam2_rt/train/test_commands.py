@@ -1,13 +1,19 @@
+import os
+import signal
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_datasets import write_sav
 from typer.testing import CliRunner, Result
 
 from sam2_rt.cli import app
 from sam2_rt.model import zoo
-from sam2_rt.train.commands import parse_stages
+from sam2_rt.train.batch import Batch
+from sam2_rt.train.commands import begun_from, parse_stages
+from sam2_rt.train.learner import Learner, Report
 from sam2_rt.train.log import read
+from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Stage
 
 
@@ -25,17 +31,26 @@ def sav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_fine_tuning_on_annotated_videos_lowers_the_loss(sav: Path, tmp_path: Path):
-    steps = 160
+@pytest.fixture(autouse=True)
+def few_are_validated(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sam2_rt.train.run.VALIDATED_STILLS", 2)
+    monkeypatch.setattr("sam2_rt.train.run.VALIDATED_CLIPS", 1)
+
+
+def test_fine_tuning_on_annotated_videos_lowers_the_loss(
+    sav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sam2_rt.train.run.LOG_EVERY", 1)
+    steps = 24
     result = invoke(
-        "train", "--out", tmp_path, "--image-size", 64, "--stages", f"2x4x{steps}@2e-3",
+        "train", "--out", tmp_path, "--image-size", 64, "--stages", f"2x2x{steps}@3e-3",
         "--scenes", 0, "--real", 1, "--data", sav, "--dtype", "float32", "--threads", 1,
         "--reuse", 50, "--validate-every", steps,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "skipped bad:" in result.output
     losses = [line.loss for line in read(tmp_path / "log.jsonl") if line.loss is not None]
-    assert sum(losses[-2:]) < 0.7 * sum(losses[:2])
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
     assert zoo.is_trained("nano", tmp_path / "weights.safetensors")
     assert (tmp_path / "skipped.jsonl").exists()
 
@@ -46,7 +61,49 @@ def test_a_run_in_the_folder_goes_on(sav: Path, tmp_path: Path):
         result = invoke("train", "--out", tmp_path, "--stages", f"1x2x{steps}", *options)
         assert result.exit_code == 0, result.output
         assert f"{steps}/{steps}" in result.output
+    assert "goes on from step 2" in result.output
+    assert "changed since then: stages" in result.output
     assert (tmp_path / "state.pt").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_saves_its_last_step(
+    number: signal.Signals, sav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    learn = Learner.learn
+
+    def ended_in_step_2(learner: Learner, batch: Batch, plan: Plan) -> Report:
+        if learner.step == 1:
+            os.kill(os.getpid(), number)
+        return learn(learner, batch, plan)
+
+    monkeypatch.setattr(Learner, "learn", ended_in_step_2)
+    before = signal.getsignal(number)
+    result = invoke(
+        "train", "--out", tmp_path, "--image-size", 64, "--stages", "1x1x9",
+        "--scenes", 0, "--real", 1, "--data", sav,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "stopped at step 2; the same command goes on" in result.output
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 2
+    assert signal.getsignal(number) is before
+
+
+def test_weights_are_named_by_file_or_by_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(zoo, "BUNDLED", tmp_path / "nano.safetensors")
+    (tmp_path / "nano.safetensors").touch()
+    assert begun_from(None, None) == ("nano", None)
+    assert begun_from(None, "nano") == ("nano", tmp_path / "nano.safetensors")
+    assert begun_from("sam2.1-hiera-tiny", "a.pt") == ("sam2.1-hiera-tiny", Path("a.pt"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(zoo.NotFetched, match=r"models fetch sam2.1-hiera-tiny"):
+        begun_from(None, "sam2.1-hiera-tiny")
+
+
+def test_given_weights_are_tuned_gently_and_none_are_taught():
+    assert parse_stages("8x1x5", default_lr=1e-5)[0].lr == 1e-5
+    assert parse_stages("8x1x5@2e-4", default_lr=1e-5)[0].lr == 2e-4
+    assert parse_stages("8x1x5")[0].lr == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -58,7 +115,9 @@ def test_a_run_in_the_folder_goes_on(sav: Path, tmp_path: Path):
         (("--model", "sam3"), "no model is called 'sam3'"),
         (("--init", "nowhere.pt"), "nowhere.pt does not exist"),
         (("--model", "sam2.1-hiera-tiny"), "models fetch sam2.1-hiera-tiny"),
+        (("--init", "sam2.1-hiera-tiny"), "models fetch sam2.1-hiera-tiny"),
         (("--photos", "nowhere"), "nowhere"),
+        (("--device", "cuda:99"), "no device cuda:99 here"),
     ],
 )
 def test_what_its_user_can_mend_is_told(
