@@ -1,29 +1,10 @@
-"""Samples and a model small enough to learn from within a test: a bright square that moves."""
+"""Samples to learn from within a test: a bright square that moves. No torch: workers load it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from sam2_rt.data.sample import Sample
-from sam2_rt.model.config import NANO, ConvTrunkConfig, ModelConfig
-from sam2_rt.model.sam2 import SAM2
-
-SMALL = replace(
-    NANO,
-    trunk=ConvTrunkConfig((8, 16, 32, 32), (1, 1, 1, 1)),
-    image_size=64,
-    dim=32,
-    memory_dim=16,
-    feedforward_dim=32,
-    attention_dim=16,
-    attention_heads=1,
-)
-
-
-def small_model(config: ModelConfig = SMALL) -> SAM2:
-    torch.manual_seed(0)
-    return SAM2(config)
 
 
 @dataclass(frozen=True, slots=True)

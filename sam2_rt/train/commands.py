@@ -49,27 +49,24 @@ UNUSABLE = (
 _STAGE = re.compile(r"(\d+)x(\d+)x(\d+)(?:@([0-9.e-]+))?")
 _HELP_STAGES = "FRAMESxCLIPSxSTEPS[@LR], comma between: 1x16x2000,8x3x500@5e-4"
 
+_MODEL = typer.Option(help="A name of `sam2-rt models`; nano, or that of --init.")
+_INIT = typer.Option(help="Weights to begin from: a file, or a name, for its own.")
+_DATA = typer.Option(help="Annotated videos: DAVIS, MOSE, YouTube-VOS, SA-V.")
+_PHOTOS = typer.Option(help="Photographs, for backgrounds and textures.")
+
 
 @app.command()
 def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     out: Annotated[Path, typer.Option(help="Folder of the run; a run in it goes on.")],
-    model: Annotated[
-        str | None, typer.Option(help="A name of `sam2-rt models`; nano, or that of --init.")
-    ] = None,
-    init: Annotated[
-        str | None, typer.Option(help="Weights to begin from: a file, or a name, for its own.")
-    ] = None,
+    model: Annotated[str | None, _MODEL] = None,
+    init: Annotated[str | None, _INIT] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the input, pixels.")] = None,
     stages: Annotated[str | None, typer.Option(help=_HELP_STAGES)] = None,
     scenes: Annotated[float, typer.Option(min=0, help="Share of made-up 2D scenes.")] = 1.0,
     bodies: Annotated[float, typer.Option(min=0, help="Share of made-up 3D bodies.")] = 0.0,
     real: Annotated[float, typer.Option(min=0, help="Share of annotated videos.")] = 0.0,
-    data: Annotated[
-        list[Path] | None, typer.Option(help="Annotated videos: DAVIS, MOSE, YouTube-VOS, SA-V.")
-    ] = None,
-    photos: Annotated[
-        list[Path] | None, typer.Option(help="Photographs, for backgrounds and textures.")
-    ] = None,
+    data: Annotated[list[Path] | None, _DATA] = None,
+    photos: Annotated[list[Path] | None, _PHOTOS] = None,
     masks: Annotated[
         list[Path] | None, typer.Option(help="Folder with images/ and masks/ of photographs.")
     ] = None,
@@ -116,10 +113,6 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
         run = Run(recipe, out, sources)
     except UNUSABLE as error:
         raise typer.BadParameter(str(error)) from error
-    if run.learner.step > 0:
-        typer.echo(f"goes on from step {run.learner.step} of {run.files.state}", err=True)
-    for change in run.changes:
-        typer.echo(f"changed since then: {change}", err=True)
     _go(run)
 
 
@@ -156,6 +149,10 @@ def _paths(given: list[Path] | None) -> tuple[Path, ...]:
 
 
 def _go(run: Run) -> None:
+    if run.learner.step > 0:
+        typer.echo(f"goes on from step {run.learner.step} of {run.files.state}", err=True)
+    for change in run.changes:
+        typer.echo(f"changed since then: {change}", err=True)
     console = Console()
     columns = (
         MofNCompleteColumn(),
