@@ -26,6 +26,7 @@ from sam2_rt.train.recipe import (
     LAST_SHARE,
     LR,
     MANY_ROWS,
+    MAX_WARMUP,
     NANO_STAGES,
     Recipe,
     Stage,
@@ -201,5 +202,6 @@ def parse_stages(text: str, default_lr: float = LR) -> tuple[Stage, ...]:
             raise ValueError(f"{part!r} is no stage: write {_HELP_STAGES}")
         frames, clips, steps = map(int, match.groups()[:3])
         rows = MANY_ROWS if frames <= 2 else FEW_ROWS
-        stages.append(Stage(frames, clips, steps, rows, lr=float(match[4] or default_lr)))
+        lr, warmup = float(match[4] or default_lr), min(MAX_WARMUP, steps // 10)
+        stages.append(Stage(frames, clips, steps, rows, lr, warmup=warmup))
     return (*stages[:-1], replace(stages[-1], final_share=LAST_SHARE))

@@ -98,8 +98,9 @@ class Learner:
                 module.train(not are_held)
 
     def _follow(self) -> None:
-        """Moves the running means; quickly at first, while the weights still run away."""
-        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        """Moves the running means; quickly at a stage's start, where the weights run away."""
+        within = self.recipe.at(self.step)[2]
+        keep = min(self.recipe.ema, (1 + within) / (10 + within))
         with torch.no_grad():
             for name, tensor in _floats(self.model):
                 self.mean[name].lerp_(tensor, 1 - keep)

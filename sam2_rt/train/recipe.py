@@ -12,6 +12,8 @@ FINE_LR: Final = 1e-5
 """Where weights are given: SAM 2's own fine-tuning has 5e-6, in batches of 8 clips."""
 LAST_SHARE: Final = 0.02
 """Of the rate, at the end of the last stage."""
+MAX_WARMUP: Final = 100
+"""Steps; a short stage warms up in a tenth of its own."""
 MANY_ROWS: Final = 3
 FEW_ROWS: Final = 2
 """Objects of a clip that are learned at once: of up to 2 frames, and of longer ones."""
@@ -30,7 +32,7 @@ class Stage:
     lr: float = LR
     """Peak; warms up at the stage's start and falls to `final_share` of it along a cosine."""
     final_share: float = 0.3
-    warmup: int = 100
+    warmup: int = MAX_WARMUP
 
     @property
     def holds_norms(self) -> bool:
