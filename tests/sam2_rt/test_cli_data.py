@@ -2,10 +2,10 @@ import re
 
 import pytest
 import typer
-from picture_folders import write_masked, write_photos
 from PIL import Image
 from typer.testing import CliRunner
 
+from picture_folders import write_masked, write_photos
 from sam2_rt.cli_data import scenes
 from sam2_rt.data.worlds.library import NoRenderer, load_mujoco
 

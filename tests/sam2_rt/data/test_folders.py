@@ -5,6 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from golden_data import shared
+from sam2_rt import rle
+from sam2_rt.data.folders import UnknownLayout, open_dataset
+from sam2_rt.data.labelled_video import MAX_REASON_CHARACTERS, LabelledVideo, Skipped
 from tiny_datasets import (
     NUM_FRAMES,
     frame,
@@ -16,11 +21,6 @@ from tiny_datasets import (
     write_sav,
     write_shared,
 )
-
-from golden_data import shared
-from sam2_rt import rle
-from sam2_rt.data.folders import UnknownLayout, open_dataset
-from sam2_rt.data.labelled_video import MAX_REASON_CHARACTERS, LabelledVideo, Skipped
 
 
 def assert_exact(video: LabelledVideo, every: int = 1) -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_datasets import write_sav, write_shared
 
 from sam2_rt.data import mixture as mixture_module
 from sam2_rt.data.folders import open_dataset
@@ -23,6 +22,7 @@ from sam2_rt.data.mixture import (
 from sam2_rt.data.sample import Sample
 from sam2_rt.data.synthetic import SceneConfig
 from sam2_rt.data.worlds.library import NoRenderer
+from tiny_datasets import write_sav, write_shared
 
 
 def flat(level: int) -> Source:

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_datasets import labels, write_png_video
 
 from sam2_rt.data.clip import ClipError
 from sam2_rt.data.png_video import PngVideo, open_png_video, read_labels
+from tiny_datasets import labels, write_png_video
 
 
 def open_squares(folder: Path) -> PngVideo:

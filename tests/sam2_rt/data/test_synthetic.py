@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_folders import write_cutouts, write_masked, write_photos
 
 from golden_data import shared
+from picture_folders import write_cutouts, write_masked, write_photos
 from sam2_rt.data.sample import Sample
 from sam2_rt.data.synthetic import MAX_MASKLETS, MIN_AREA, MIN_AREA_EASY, SceneConfig, SceneMaker
 

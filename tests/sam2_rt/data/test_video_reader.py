@@ -3,10 +3,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tiny_datasets import NUM_FRAMES, frame, write_mp4
 
 from sam2_rt.data.clip import ClipError
 from sam2_rt.data.video_reader import KEPT_FRAMES, VideoReader, measure_video
+from tiny_datasets import NUM_FRAMES, frame, write_mp4
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tiny_datasets import write_sav, write_shared
 
 from golden_data import shared
 from sam2_rt.data.clip import ClipError
@@ -12,6 +11,7 @@ from sam2_rt.data.folders import open_dataset
 from sam2_rt.data.labelled_video import Skipped
 from sam2_rt.data.sample import Sample
 from sam2_rt.data.windows import MAX_STRIDE, resize_mask, sample_window
+from tiny_datasets import write_sav, write_shared
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 import pytest
-from tiny_datasets import write_davis
 
 from sam2_rt.data.folders import UnknownLayout
 from sam2_rt.data.mixture import RESERVED_SEEDS
 from sam2_rt.data.synthetic import SceneConfig, SceneMaker
 from sam2_rt.eval.absence import comes_back
 from sam2_rt.eval.sources import FIRST_UNSEEN_SEED, Folder, MadeUp, NothingToScore
+from tiny_datasets import write_davis
 
 
 def test_a_folder_gives_its_videos(folder):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_datasets import write_sav
 from typer.testing import CliRunner, Result
 
 from sam2_rt.cli import app
@@ -15,6 +14,7 @@ from sam2_rt.train.learner import Learner, Report
 from sam2_rt.train.log import read
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Stage
+from tiny_datasets import write_sav
 
 
 def invoke(*arguments: object) -> Result:

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import SMALL, small_model
 from torch import nn
 
 from sam2_rt.model import zoo
@@ -13,6 +12,7 @@ from sam2_rt.train.learner import Diverged, Learner, StateError, parameter_group
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Recipe, Stage
 from seeded import SMALL_HIERA
+from small_model import SMALL, small_model
 from squares import SQUARES
 
 RECIPE = Recipe(stages=(Stage(2, 2, 1000, lr=2e-3, warmup=5),), dtype="float32")

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from tiny_datasets import write_sav
 
 from sam2_rt.data.mixture import NothingUsable
 from sam2_rt.train.sources import NothingToLearn, Sources
+from tiny_datasets import write_sav
 
 
 def test_shares_decide_what_a_sample_comes_from(tmp_path: Path):

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from small_model import small_model
 from torch import nn
 
 from sam2_rt.data.sample import Sample
@@ -13,6 +12,7 @@ from sam2_rt.tracking.tracker import Tracker
 from sam2_rt.train.batch import collate
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.unroll import _Unrolled, unroll
+from small_model import small_model
 from squares import SQUARES
 
 CPU = torch.device("cpu")

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from picture_folders import write_masked
 from PIL import Image
 
+from picture_folders import write_masked
 from sam2_rt.data.scenes.actors import (
     Stage,
     draw_actors,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from picture_folders import GREY, RED, write_cutouts, write_masked, write_photos
 from PIL import Image
 
+from picture_folders import GREY, RED, write_cutouts, write_masked, write_photos
 from sam2_rt.data.scenes.cast import Cast, camouflage, crop
 from sam2_rt.data.scenes.photos import cutout_bank, masked_bank, photo_bank
 from sam2_rt.data.scenes.sprite import make_sprite

@@ -1,6 +1,6 @@
 import numpy as np
-from picture_folders import write_masked
 
+from picture_folders import write_masked
 from sam2_rt.data.scenes.affine import corners
 from sam2_rt.data.scenes.cast import Cast
 from sam2_rt.data.scenes.layered import draw_layered, draw_portrait

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from picture_folders import write_cutouts, write_masked, write_photos
 from PIL import Image
 
+from picture_folders import write_cutouts, write_masked, write_photos
 from sam2_rt.data.scenes import photos
 from sam2_rt.data.scenes.photos import (
     MAX_SIDE,

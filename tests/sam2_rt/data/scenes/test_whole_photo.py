@@ -1,6 +1,6 @@
 import numpy as np
-from picture_folders import write_masked
 
+from picture_folders import write_masked
 from sam2_rt.data.scenes.cast import Cast
 from sam2_rt.data.scenes.compose import draw_frame, mask_of
 from sam2_rt.data.scenes.photos import cutout_bank, masked_bank, photo_bank
