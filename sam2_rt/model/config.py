@@ -109,7 +109,7 @@ LARGE: Final = TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 1
 
 NANO: Final = ModelConfig(
     ConvTrunkConfig(channels=(32, 64, 128, 256), stages=(1, 2, 4, 1)),
-    image_size=256,
+    image_size=320,
     dim=128,
     memory_dim=64,
     memory_layers=2,
