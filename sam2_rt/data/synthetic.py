@@ -96,7 +96,7 @@ class SceneMaker:
         scene = None
         if kind < (0.6 if form.num_frames == 1 else 0.33):
             scene = draw_whole_photo(rng, self._cast, form)
-        elif kind > 0.9:
+        elif kind > (0.76 if form.num_frames == 1 else 0.82):  # webcams are what many will try
             scene = draw_portrait(rng, self._cast, form)
         return scene or draw_layered(rng, self._cast, form)
 

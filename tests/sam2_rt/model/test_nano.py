@@ -56,10 +56,10 @@ def test_a_click_on_the_balloon_is_kept_for_two_seconds(nano: SAM2):
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the real clips are not beside this checkout")
-def test_a_tennis_player_is_kept_with_her_racket(nano: SAM2):
-    folder = SHARED / "data" / "sequences" / "davis-tennis"
+def test_a_real_car_is_kept_as_it_turns_into_the_shadow(nano: SAM2):
+    folder = SHARED / "data" / "sequences" / "davis-car-shadow"
     [video] = open_dataset(folder).videos
-    frames = [video.frame(index) for index in range(40)]
-    truth = [video.masks(index)[1] for index in range(40)]
+    frames = [video.frame(index) for index in range(30)]
+    truth = [video.masks(index)[1] for index in range(30)]
     found = follow(nano, frames, Prompt(1, mask=truth[0]))
-    assert mean_iou(found[1:], truth[1:]) > 0.5
+    assert mean_iou(found[1:], truth[1:]) > 0.6
