@@ -181,6 +181,7 @@ def parameter_groups(model: SAM2, recipe: Recipe) -> Iterator[dict[str, object]]
     The trunk has its own share of the rate, less by layer_decay for each stage towards the pixels.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    matrices = _matrices(model)
     for name, parameter in model.named_parameters():
         share = 1.0
         if name.startswith("image_encoder.trunk."):
@@ -188,15 +189,16 @@ def parameter_groups(model: SAM2, recipe: Recipe) -> Iterator[dict[str, object]]
         if share == 0:
             parameter.requires_grad_(False)
             continue
-        decay = recipe.weight_decay if _decays(name, parameter) else 0.0
+        decay = recipe.weight_decay if parameter in matrices else 0.0
         groups.setdefault((share, decay), []).append(parameter)
     for (share, decay), parameters in groups.items():
         yield {"params": parameters, "share": share, "weight_decay": decay}
 
 
-def _decays(name: str, parameter: nn.Parameter) -> bool:
-    is_code = "embed" in name or "token" in name or "tpos" in name or "pos_enc" in name
-    return parameter.ndim > 1 and not is_code and "gamma" not in name
+def _matrices(model: SAM2) -> set[nn.Parameter]:
+    """Weights of linear maps and convolutions."""
+    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    return {module.weight for module in model.modules() if isinstance(module, kinds)}
 
 
 def _depth(name: str, model: SAM2) -> int:

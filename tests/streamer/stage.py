@@ -40,10 +40,10 @@ class Discs(FakeEngine):
         self.results: list[StepResult] = []
 
     def _step(self, request: StepRequest) -> StepResult | Exception:
-        self.prompts += request.prompts
         result = super()._step(request)
         if request.prompts:
             self.results.append(result)
+        self.prompts += request.prompts  # last: whoever waits for them reads the results next
         return result
 
 

@@ -132,5 +132,5 @@ def test_what_its_user_can_mend_is_told(
 def test_stages_are_read_from_a_line():
     assert parse_stages("1x16x2000, 8x3x500@5e-4") == (
         Stage(1, 16, 2000, max_rows=3),
-        Stage(8, 3, 500, max_rows=2, lr=5e-4, final_share=0.02),
+        Stage(8, 3, 500, max_rows=2, lr=5e-4, final_share=0.02, warmup=50),
     )

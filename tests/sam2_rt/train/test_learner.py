@@ -145,6 +145,8 @@ def test_matrices_decay_and_vectors_and_codes_do_not():
     assert len(decays) == len(names)
     assert decays["memory_attention.layers.0.linear1.weight"]
     assert not decays["memory_attention.layers.0.linear1.bias"]
+    assert decays["sam_mask_decoder.transformer.layers.0.cross_attn_token_to_image.q_proj.weight"]
+    assert decays["obj_ptr_tpos_proj.weight"]
     assert not decays["maskmem_tpos_enc"]
     assert not decays["sam_mask_decoder.mask_tokens.weight"]
     assert not decays["memory_encoder.fuser.layers.0.gamma"]
