@@ -195,7 +195,7 @@ def parameter_groups(model: SAM2, recipe: Recipe) -> Iterator[dict[str, object]]
         yield {"params": parameters, "share": share, "weight_decay": decay}
 
 
-def _matrices(model: SAM2) -> set[nn.Parameter]:
+def _matrices(model: SAM2) -> set[Tensor]:
     """Weights of linear maps and convolutions."""
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     return {module.weight for module in model.modules() if isinstance(module, kinds)}
