@@ -229,7 +229,8 @@ class Lateral(nn.Module):
     def absorb(self, reader: nn.Conv2d) -> None:
         """Becomes itself and the one 1x1 convolution that reads it: a product of two matrices."""
         first, second = self.conv, reader.weight.flatten(1)
-        joined = skip_init(nn.Conv2d, first.in_channels, reader.out_channels, kernel_size=1)
+        sizes = (first.in_channels, reader.out_channels)
+        joined = skip_init(nn.Conv2d, *sizes, kernel_size=1, device=str(first.weight.device))
         assert first.bias is not None, "neither is without"
         assert reader.bias is not None, "neither is without"
         joined.weight.data = (second @ first.weight.flatten(1))[..., None, None]

@@ -52,7 +52,7 @@ def conv_blocks(dim: int, count: int, *, are_plain: bool) -> Iterator[nn.Module]
 class PlainBlock(nn.Module):
     """Two 3x3 convolutions through half the width, scaled and added.
 
-    On matrix units three times as fast as ConvNeXt's, whose depthwise convolution they cannot do.
+    For matrix units, which cannot do the depthwise convolution of ConvNeXt's.
     """
 
     def __init__(self, dim: int) -> None:

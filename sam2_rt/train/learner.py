@@ -214,7 +214,7 @@ def _depth(name: str, model: SAM2) -> int:
 
 @contextmanager
 def arithmetic(device: torch.device, dtype: str) -> Iterator[None]:
-    """Mixed precision; on a CPU plain attention, as the fused one took two thirds of a step back."""
+    """Mixed precision; on a CPU plain attention: fused, it was two thirds of a backward pass."""
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
         if device.type != "cpu":
             yield
