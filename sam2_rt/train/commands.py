@@ -64,6 +64,7 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     image_size: Annotated[int | None, typer.Option(help="Side of the input, pixels.")] = None,
     stages: Annotated[str | None, typer.Option(help=_HELP_STAGES)] = None,
     scenes: Annotated[float, typer.Option(min=0, help="Share of made-up 2D scenes.")] = 1.0,
+    plain: Annotated[float, typer.Option(min=0, help="Share of those without pictures.")] = 0.0,
     bodies: Annotated[float, typer.Option(min=0, help="Share of made-up 3D bodies.")] = 0.0,
     real: Annotated[float, typer.Option(min=0, help="Share of annotated videos.")] = 0.0,
     data: Annotated[list[Path] | None, _DATA] = None,
@@ -108,7 +109,7 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
         )
         size = image_size or zoo.find(name).config.image_size
         folders = (_paths(data), _paths(photos), _paths(masks), _paths(cutouts))
-        sources = Sources(size, scenes, bodies, real, *folders, difficulty)
+        sources = Sources(size, scenes, plain, bodies, real, *folders, difficulty)
         for skipped in sources.skipped():
             typer.echo(f"skipped {skipped.name}: {skipped.reason}", err=True)
         run = Run(recipe, out, sources)

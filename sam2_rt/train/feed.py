@@ -9,6 +9,7 @@ import os
 import queue
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +32,10 @@ POOL_BYTES = 2**30
 """Of all kept samples: a clip of large frames is as big as a hundred of nano's."""
 MIN_FIRST = 1e-3
 """Share of the first frame that an object covers at least, as where samples are made."""
+CUT_SHARE = 0.12
+"""Of the clips of MIN_CUT_FRAMES or more: another clip is shown for some frames, as where a film is
+cut. No object is there."""
+MIN_CUT_FRAMES = 4
 
 
 class Maker(Protocol):
@@ -70,6 +75,8 @@ class Feed:
         """`build` is called once in each worker, so it must be picklable."""
         self.config = config
         self.made = 0
+        self.waited_s = 0.0
+        """In which learning had to wait for samples."""
         self._skipped: dict[int, Counter[Skipped]] = {}  # of each worker, which bounds them
         self._drawn = 0
         self._pool: list[Packed] = []  # oldest first
@@ -108,14 +115,24 @@ class Feed:
         """So many different samples, each turned and lit anew; waits only when it must."""
         self._take(self._ready(0), count)
         # New samples are waited for when there are too few, or when the old ones are worn out.
+        began = time.monotonic()
         while len(self._pool) < count or self._drawn + count > self.config.reuse * self.made:
             ready = self._ready(PATIENCE_S)
             if not ready:
                 raise FeedError(f"no sample in {PATIENCE_S:.0f} s from live workers")
             self._take(ready, count)
+        self.waited_s += time.monotonic() - began
         self._drawn += count
         rng = np.random.default_rng(self._random.getrandbits(32))
-        return [vary(_unpack(p), rng) for p in self._random.sample(self._pool, count)]
+        return [self._vary(packed, rng) for packed in self._random.sample(self._pool, count)]
+
+    def _vary(self, packed: "Packed", rng: np.random.Generator) -> Sample:
+        """The sample in another way, now and then cut away from to another one."""
+        sample = vary(_unpack(packed), rng)
+        other = self._random.choice(self._pool)
+        if len(sample.frames) < MIN_CUT_FRAMES or other is packed or rng.random() >= CUT_SHARE:
+            return sample
+        return cut_away(sample, other.sample.frames, rng)
 
     @property
     def skipped(self) -> Counter[Skipped]:
@@ -168,6 +185,26 @@ def vary(sample: Sample, rng: np.random.Generator) -> Sample:
         np.ascontiguousarray(masklets[order]),
         None if ignored is None else np.ascontiguousarray(ignored),
     )
+
+
+def cut_away(sample: Sample, shown: NDArray[np.uint8], rng: np.random.Generator) -> Sample:
+    """Frames of another clip [T, H, W, 3] in place of one or more from the third on.
+
+    In half of them to the end. Returns the sample as it is if the frames are of another size.
+    """
+    length = len(sample.frames)
+    if shown.shape != sample.frames.shape:
+        return sample
+    first = int(rng.integers(2, length))
+    end = length if rng.random() < 0.5 else int(rng.integers(first + 1, length + 1))
+    frames, masklets = sample.frames.copy(), sample.masklets.copy()
+    frames[first:end] = shown[first:end]
+    masklets[:, first:end] = False
+    if sample.ignored is None:
+        return Sample(frames, masklets)
+    ignored = sample.ignored.copy()
+    ignored[first:end] = False
+    return Sample(frames, masklets, ignored)
 
 
 def _relit(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

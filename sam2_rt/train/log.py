@@ -21,6 +21,8 @@ class Line:
     click: float | None = None
     box: float | None = None
     clip: float | None = None
+    waited_s: float | None = None
+    """For samples, since the last start or the last change of length."""
 
 
 class Log:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -25,7 +25,7 @@ from sam2_rt.train.log import Line, Log, read
 from sam2_rt.train.plan import draw_plan
 from sam2_rt.train.plot import draw
 from sam2_rt.train.recipe import Recipe, Stage
-from sam2_rt.train.validate import FIRST_SEED, Scores, validate
+from sam2_rt.train.validate import FIRST_SEED, validate
 
 LOG_EVERY = 20
 VALIDATED_STILLS, VALIDATED_CLIPS, VALIDATED_FRAMES = 24, 8, 6
@@ -149,26 +149,18 @@ class Run:
         batch = collate(samples, learner.device, stage.max_rows)
         lr = stage.lr_at(recipe.at(learner.step)[2])
         report = learner.learn(batch, draw_plan(rng, batch.num_frames))
+        line = Line(learner.step, round(self.log.hours, 4), stage.num_frames, lr)
         if learner.step % LOG_EVERY == 0:
-            self._note(stage, lr, report=report)
+            waited_s = round(sum(feed.waited_s for feed in {clips, stills}), 2)
+            loss, found_iou = _finite(report.total), _finite(report.found_iou)
+            self.log.write(replace(line, loss=loss, found_iou=found_iou, waited_s=waited_s))
         if learner.step % self.recipe.validate_every == 0:
             self.save()  # validation takes a while, in which a killed run would lose more
-            self._note(stage, lr, scores=validate(learner, self._stills, self._clips))
+            click, box, clip = validate(learner, self._stills, self._clips)
+            self.log.write(replace(line, click=click, box=box, clip=clip))
         if time.monotonic() - self._saved > self.recipe.save_every_s:
             self.save()
         return report
-
-    def _note(
-        self, stage: Stage, lr: float, report: Report | None = None, scores: Scores | None = None
-    ) -> None:
-        step, hours = self.learner.step, round(self.log.hours, 4)
-        line = Line(step, hours, stage.num_frames, lr)
-        if report is not None:
-            measured = (x if math.isfinite(x) else None for x in (report.total, report.found_iou))
-            line = Line(step, hours, stage.num_frames, lr, *measured)
-        if scores is not None:
-            line = Line(step, hours, stage.num_frames, lr, None, None, *scores)
-        self.log.write(line)
 
     def save(self) -> None:
         """State, weights and plot."""
@@ -196,6 +188,11 @@ def export(learner: Learner, path: Path) -> None:
     weights = {n: t.half().cpu().contiguous() for n, t in learner.weights().items()}
     save_file(weights, part)
     part.replace(path)
+
+
+def _finite(measured: float) -> float | None:
+    """None for what could not be measured, as JSON has no NaN."""
+    return measured if math.isfinite(measured) else None
 
 
 def _told(skipped: Skipped, times: int) -> str:

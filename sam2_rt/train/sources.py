@@ -19,7 +19,9 @@ class Sources:
 
     size: int
     scenes: float = 1.0
-    """Share of made-up 2D scenes."""
+    """Share of made-up 2D scenes, with pictures of the folders."""
+    plain: float = 0.0
+    """Share of such scenes without any, at the highest difficulty."""
     bodies: float = 0.0
     """Share of made-up 3D bodies: needs MuJoCo and a GL library."""
     real: float = 0.0
@@ -31,8 +33,8 @@ class Sources:
     difficulty: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.scenes + self.bodies + self.real <= 0:
-            raise NothingToLearn("no source has a share: scenes, bodies and real are all 0")
+        if self.scenes + self.plain + self.bodies + self.real <= 0:
+            raise NothingToLearn("no source has a share: scenes, plain, bodies and real are all 0")
         if (self.real > 0) != bool(self.datasets):
             raise NothingToLearn("folders of annotated videos and their share come together")
 
@@ -51,6 +53,8 @@ class Sources:
                 difficulty=self.difficulty,
             )
             sources.append(scene_source(self.scenes, config))
+        if self.plain > 0:
+            sources.append(scene_source(self.plain, SceneConfig(self.size)))
         if self.bodies > 0:
             sources.append(body_source(self.bodies, self.size, self.photos))
         for folder in self.datasets:

@@ -15,6 +15,7 @@ from sam2_rt.data.scenes.light import draw_light, draw_shadow
 from sam2_rt.data.scenes.motion import draw_tempo
 from sam2_rt.data.scenes.resample import draw_bend
 from sam2_rt.data.scenes.scene import Actor, Backdrop, Format, Look, Scene, make_scene
+from sam2_rt.data.scenes.screen import MIN_FRAMES, draw_screen
 
 MAX_ACTORS: Final = 8
 
@@ -25,6 +26,8 @@ def draw_layered(rng: Generator, cast: Cast, form: Format) -> Scene:
     actors = _draw_company(stage)
     if rng.random() < 0.3 * form.difficulty:
         actors.append(draw_occluder(stage))
+    if form.num_frames >= MIN_FRAMES and rng.random() < 0.1 + 0.2 * form.difficulty:
+        actors.append(draw_screen(stage, actors[int(rng.integers(len(actors)))]))
     backdrop = _place_backdrop(stage.camera, stage.background)
     return make_scene(form, backdrop, (), actors, draw_look(rng, form))
 
@@ -36,6 +39,8 @@ def draw_portrait(rng: Generator, cast: Cast, form: Format) -> Scene | None:
     if not bust:
         return None
     actors = bust
+    if form.num_frames >= MIN_FRAMES and rng.random() < 0.15:
+        actors = [*bust, draw_screen(stage, bust[0])]
     for _ in range(int(rng.integers(0, 3))):
         others = draw_actors(stage, draw_size(rng, form.difficulty, 0.5))
         actors = [*actors, *others] if rng.random() < 0.5 else [*others, *actors]

@@ -94,7 +94,7 @@ def draw_motion(
     if leaves:
         step = max(step, size * rng.uniform(1.1, 1.6) / min(max(num_frames - 1, 1), LEG))
     step = min(step, tempo.most)
-    if leaves and num_frames >= 5 and rng.random() < 0.2:
+    if leaves and num_frames >= 5 and rng.random() < 0.35:
         place = _excursion(rng, start, size, time)
     else:
         place = wander(rng, start, step, num_frames)
@@ -140,7 +140,7 @@ def _through(turns: Points, time: NDArray[np.float64]) -> Points:
 
 
 def _excursion(rng: Generator, start: Points, size: float, time: NDArray[np.float64]) -> Points:
-    """[T, 2]: out of the frame on the nearest side, and back to somewhere near."""
+    """[T, 2]: out of the frame on the nearest side, and after a while back to somewhere near."""
     axis = int(np.abs(start).argmax())
     out = (0.55 + size / 2) * (1.0 if start[axis] > 0 else -1.0) - start[axis]
     course = np.zeros(2)
@@ -148,6 +148,7 @@ def _excursion(rng: Generator, start: Points, size: float, time: NDArray[np.floa
     back = np.zeros(2)
     back[1 - axis] = rng.uniform(-0.3, 0.3)
     bump = np.sin(math.pi * np.clip(time * rng.uniform(1.0, 1.3), 0, 1))[:, None]
+    bump = np.minimum(bump * rng.uniform(1.1, 1.5), 1)  # stays out for a third of the clip or more
     return np.asarray(start + bump * course + time[:, None] * back)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sam2_rt.data.sample import Sample
 from sam2_rt.train import feed
-from sam2_rt.train.feed import Feed, FeedConfig, FeedError, _pack, _unpack, vary
+from sam2_rt.train.feed import Feed, FeedConfig, FeedError, _pack, _unpack, cut_away, vary
 from squares import SQUARES, NoMaker
 
 
@@ -145,3 +145,38 @@ def test_what_is_ignored_is_turned_too():
     )
     assert each.ignored is not None
     assert np.array_equal(each.ignored, each.masklets[0])
+
+
+def test_a_clip_that_is_cut_away_from_shows_another_one_and_no_object():
+    sample = Sample(
+        np.zeros((6, 8, 8, 3), np.uint8),
+        np.ones((2, 6, 8, 8), np.bool_),
+        np.ones((6, 8, 8), np.bool_),
+    )
+    shown = np.full((6, 8, 8, 3), 9, np.uint8)
+    ends = set()
+    for seed in range(40):
+        cut = cut_away(sample, shown, np.random.default_rng(seed))
+        is_shown = (cut.frames == 9).all(axis=(1, 2, 3))
+        assert cut.ignored is not None
+        assert is_shown.any()
+        assert not is_shown[:2].any()
+        assert (is_shown == ~cut.masklets.any(axis=(0, 2, 3))).all()
+        assert (is_shown == ~cut.ignored.any(axis=(1, 2))).all()
+        ends.add(bool(is_shown[-1]))
+    assert ends == {True, False}
+    assert sample.masklets.all()
+
+
+def test_a_clip_of_another_size_is_not_cut_to():
+    sample = Sample(np.zeros((6, 8, 8, 3), np.uint8), np.ones((2, 6, 8, 8), np.bool_))
+    other = np.zeros((6, 9, 8, 3), np.uint8)
+    assert cut_away(sample, other, np.random.default_rng(0)) is sample
+
+
+def test_a_feed_cuts_away_from_some_clips_and_says_how_long_it_was_waited_for():
+    with Feed(FeedConfig(num_frames=6, first_seed=0, pool=8, reuse=20), SQUARES) as source:
+        drawn = [sample for _ in range(80) for sample in source.draw(4)]
+        assert source.waited_s > 0
+    is_away = [not sample.masklets[:, 2:].any(axis=(0, 2, 3)).all() for sample in drawn]
+    assert 0 < sum(is_away) < len(drawn) / 2
