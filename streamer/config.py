@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
     """0: any free one."""
+    cors_origins: tuple[str, ...] = ()
+    """Of other pages whose scripts may use the service, as "https://example.org"; or "*"."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     model: str = "nano"
@@ -77,7 +79,10 @@ class Settings(BaseSettings):
     """For the sessions and the engine to end after SIGTERM."""
 
     ice_servers: tuple[IceServer, ...] = ()
-    """Used by the server and told to the page. JSON in the environment."""
+    """Told to clients, and used by the service itself. JSON in the environment."""
+    uses_ice_servers: bool = True
+    """False: they are only told to clients. A service that clients can reach needs none, and
+    answers sooner."""
     media_addresses: tuple[Annotated[str, AfterValidator(_check_address)], ...] = ()
     """Local addresses for media. Empty: all interfaces, and loopback when `host` is loopback."""
     ingest_start_bitrate_bps: int = Field(default=2_500_000, ge=30_000)

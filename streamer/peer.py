@@ -22,9 +22,10 @@ from sam2_rt.tracking.frame import Frame
 from streamer import protocol
 from streamer.config import IceServer
 from streamer.picture import FORMAT, to_frame, to_picture
+from streamer.rtc.fragment import MAX_CANDIDATES, Fragment, FragmentRefused, usable
 from streamer.rtc.jitter_buffer import Intake, release_at_once
-from streamer.rtc.offer import NoCandidates, OfferError, check, offer_faults
-from streamer.rtc.sdp import without_mdns
+from streamer.rtc.offer import NoCandidates, OfferRefused, check, offer_faults
+from streamer.rtc.sdp import ufrags, without_mdns
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
 from streamer.slot import Slot
 from streamer.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
@@ -76,6 +77,10 @@ class Peer:
         self._masks: RTCDataChannel | None = None
         self._video: RTCRtpTransceiver | None = None
         self._intake: Intake | None = None
+        self._ufrags: frozenset[str] = frozenset()
+        """Of the viewer's ICE session."""
+        self._num_candidates = 0
+        """That came after the offer."""
         self._returned = ReturnedVideo()
         self.on_open: Callable[[], None] = lambda: None
         self.on_message: Callable[[str | bytes], None] = lambda _text: None
@@ -85,6 +90,7 @@ class Peer:
         """SDP offer -> SDP answer with all candidates. Raises OfferError or NoCandidates."""
         text = without_mdns(offer)
         check(text)
+        self._ufrags = ufrags(text)
         with offer_faults():
             await self._connection.setRemoteDescription(RTCSessionDescription(text, "offer"))
         self._choose_video()
@@ -95,9 +101,29 @@ class Peer:
             assert self._video is not None
             # aiortc begins ICE when there are candidates; the offer's, all of no use, ended it.
             if self._video.receiver.transport.transport.state != "new":
-                raise OfferError("none of the offer's candidates can be used")
+                raise OfferRefused("none of the offer's candidates can be used")
             raise NoCandidates
         return answer
+
+    async def add_candidates(self, fragment: Fragment) -> None:
+        """Takes up what the viewer found after its offer. Raises FragmentRefused."""
+        if not fragment.ufrags <= self._ufrags:
+            raise FragmentRefused("an ICE restart is not supported: make a new session")
+        mids = [transceiver.mid for transceiver in self._connection.getTransceivers()]
+        sctp = self._connection.sctp
+        mids += [] if sctp is None else [sctp.mid]
+        if not fragment.mids <= set(mids):
+            raise FragmentRefused(f"media sections {sorted(fragment.mids)} of {mids}")
+        candidates = usable(fragment, mids[0])
+        self._num_candidates += len(candidates)
+        if self._num_candidates > MAX_CANDIDATES:
+            raise FragmentRefused(f"more than {MAX_CANDIDATES} candidates")
+        for candidate in candidates:  # of a bundle's further sections aiortc takes none: rightly
+            await self._connection.addIceCandidate(candidate)
+        if fragment.is_last and self._num_candidates > 0:
+            # Without any, as when all were `.local`, aiortc would give up; the viewer's own
+            # checks still tell where it is.
+            await self._connection.addIceCandidate(None)
 
     @property
     def wants_masks(self) -> bool:
@@ -185,7 +211,7 @@ class Peer:
                 # aiortc would decode it into a queue without bound that nobody reads.
                 transceiver.direction = "inactive"
         if self._video is None:
-            raise OfferError("the offer sends no video")
+            raise OfferRefused("the offer sends no video")
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == protocol.MASKS and self._masks is None:

@@ -1,6 +1,7 @@
 """Service: what lives as long as the process: the worker and the sessions that are open."""
 
 import asyncio
+import hashlib
 import ipaddress
 import logging
 import secrets
@@ -19,6 +20,7 @@ from streamer.metrics import Metrics
 from streamer.peer import Peer
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.bitrate import use_bounds
+from streamer.rtc.fragment import Fragment
 from streamer.rtc.sdp import with_bitrate_hints
 from streamer.session import Session
 from streamer.viewer import Outcome
@@ -40,6 +42,24 @@ class Answer:
 
     session_id: str
     sdp: str
+    tag: str
+    """Names the ICE session: the ETag of RFC 9725."""
+
+
+class UnknownSession(LookupError):
+    """No session of that id is open."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"no session {session_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A session that is open, and its connection."""
+
+    session: Session
+    peer: Peer
+    tag: str
 
 
 class Service:
@@ -54,7 +74,7 @@ class Service:
         """When to give the engine up, by time.monotonic(), once is_stopping."""
         self._admission = Admission(settings.max_sessions, settings.retry_after_s)
         self._load = load
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Stay] = {}
         """Open ones, by id; at most max_sessions."""
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_ENDS)
         """Ids of the last that ended."""
@@ -100,8 +120,8 @@ class Service:
         if not self.is_stopping:
             self._stop_by_s = time.monotonic() + self.settings.stop_timeout_s
         self.is_stopping = True
-        for session in self._sessions.values():
-            session.end(Outcome.STOPPED)
+        for stay in self._sessions.values():
+            stay.session.end(Outcome.STOPPED)
 
     async def answer(self, offer: str) -> Answer:
         """Lets a viewer in.
@@ -109,7 +129,7 @@ class Service:
         Raises Full, OfferError, NoCandidates, or TimeoutError when no answer came to be.
         """
         self._admission.enter(is_ready=self.is_ready)
-        peer = Peer(self.settings.ice_servers)
+        peer = Peer(self.settings.ice_servers if self.settings.uses_ice_servers else ())
         try:
             async with asyncio.timeout(self.settings.answer_timeout_s):
                 sdp = await peer.answer(offer)
@@ -117,30 +137,45 @@ class Service:
             self._admission.leave()
             await peer.close()
             raise
-        session_id = self._begin(peer)
+        tag = hashlib.sha256(sdp.encode()).hexdigest()[:16]
+        session_id = self._begin(peer, tag)
         if self.is_stopping:  # since the offer came
             self.end(session_id)
-        return Answer(session_id, self._hinted(sdp))
+        return Answer(session_id, self._hinted(sdp), tag)
+
+    def tag_of(self, session_id: str) -> str:
+        """Names the ICE session of a session. Raises UnknownSession."""
+        return self._stay(session_id).tag
+
+    async def add_candidates(self, session_id: str, fragment: Fragment) -> None:
+        """Candidates of a viewer, after its offer. Raises UnknownSession or FragmentRefused."""
+        await self._stay(session_id).peer.add_candidates(fragment)
 
     def end(self, session_id: str) -> bool:
         """Ends a session at its viewer's wish; False when there was none of that id.
 
         Closing its channels ends a session too, and may come before the wish: that is no error.
         """
-        session = self._sessions.get(session_id)
-        if session is not None:
-            session.end(Outcome.LEFT)
-        return session is not None or session_id in self._ended
+        stay = self._sessions.get(session_id)
+        if stay is not None:
+            stay.session.end(Outcome.LEFT)
+        return stay is not None or session_id in self._ended
 
-    def _begin(self, peer: Peer) -> str:
+    def _stay(self, session_id: str) -> Stay:
+        stay = self._sessions.get(session_id)
+        if stay is None:
+            raise UnknownSession(session_id)
+        return stay
+
+    def _begin(self, peer: Peer, tag: str) -> str:
         session_id = secrets.token_urlsafe(12)
         session = Session(session_id, peer, self.worker, self._painter, self.metrics, self.settings)
-        self._sessions[session_id] = session
+        self._sessions[session_id] = Stay(session, peer, tag)
         self.metrics.sessions.set(self.num_open)
-        self._tasks.create_task(self._stay(session), name=f"session {session_id}")
+        self._tasks.create_task(self._run(session), name=f"session {session_id}")
         return session_id
 
-    async def _stay(self, session: Session) -> None:
+    async def _run(self, session: Session) -> None:
         try:
             outcome = await session.run()
             self.metrics.sessions_ended.labels(outcome.value).inc()

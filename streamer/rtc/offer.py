@@ -27,6 +27,10 @@ class OfferError(ValueError):
     """An offer that cannot be answered; the message says why."""
 
 
+class OfferRefused(OfferError):
+    """An offer that can be read and asks for what this service does not do."""
+
+
 class NoCandidates(Exception):
     """An answer without an address for media: no viewer could reach us."""
 
@@ -45,11 +49,13 @@ def offer_faults() -> Iterator[None]:
 
 def check(offer: str) -> None:
     """Raises OfferError for an offer that cannot be read, or would break the connection."""
+    if not offer.startswith("v=0"):  # RFC 8866, section 5; aiortc reads any text
+        raise OfferError("the offer is no SDP: it does not begin with v=0")
     with offer_faults():
         description = SessionDescription.parse(offer)
     kinds = {media.kind for media in description.media}
     if not kinds <= _KINDS:
-        raise OfferError(f"media of the kinds {sorted(kinds - _KINDS)}")
+        raise OfferRefused(f"media of the kinds {sorted(kinds - _KINDS)}")
     mids = [media.rtp.muxId for media in description.media]
     if len(set(mids)) < len(mids):
         raise OfferError(f"two media sections of one mid: {mids}")

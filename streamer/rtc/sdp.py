@@ -5,9 +5,15 @@ from typing import Final
 
 _VIDEO_CODEC: Final = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/", re.IGNORECASE)
 
+_UFRAG: Final = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _SECTION: Final = re.compile(r"^(?=m=)", re.MULTILINE)
 _CANDIDATE: Final = re.compile(r"^a=candidate:", re.MULTILINE)
 _END: Final = re.compile(r"^a=end-of-candidates\s*", re.MULTILINE)
+
+
+def ufrags(offer: str) -> frozenset[str]:
+    """The names of the offer's ICE sessions: one, where all its sections share a transport."""
+    return frozenset(_UFRAG.findall(offer))
 
 
 def without_mdns(offer: str) -> str:

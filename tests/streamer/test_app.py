@@ -98,12 +98,16 @@ async def test_the_json_offer_has_the_same_behaviour():
         ("POST", "/whip", "v=0\r\n" * 20_000, "application/sdp", 413),
         ("POST", "/offer", "{", "application/json", 400),
         ("POST", "/offer", '{"sdp": "v=0", "type": "answer"}', "application/json", 400),
-        ("POST", "/offer", '{"sdp": "v=0", "type": "offer"}', "application/json", 400),
+        ("POST", "/offer", '{"sdp": "hello", "type": "offer"}', "application/json", 400),
+        ("POST", "/offer", '{"sdp": "v=0", "type": "offer"}', "application/json", 422),
+        ("POST", "/whip", "v=0", "application/sdp", 422),
         ("POST", "/offer", "v=0", "application/sdp", 415),
         ("POST", "/offer", '{"sdp": "%s"}' % ("x" * 70_000), "application/json", 413),
         ("DELETE", "/whip/nobody", "", "", 404),
         ("GET", "/nothing", "", "", 404),
         ("GET", "/whip", "", "", 405),
+        ("PUT", "/whip/nobody", "", "", 405),
+        ("PATCH", "/whip/nobody", "", "application/trickle-ice-sdpfrag", 404),
     ],
 )
 async def test_a_bad_request_gets_a_problem(

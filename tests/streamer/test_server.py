@@ -3,6 +3,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import httpx
 from fake_viewer import eventually
@@ -49,7 +50,7 @@ async def test_a_signal_ends_the_sessions_before_the_server():
 
 async def test_probes_are_answered_while_the_sessions_end():
     async with running() as (server, _, told), httpx.AsyncClient() as http:
-        server._service._sessions["stuck"] = Stuck()
+        server._service._sessions["stuck"] = SimpleNamespace(session=Stuck())
         server.handle_exit(signal.SIGTERM, None)
         await eventually(lambda: server._service.is_stopping)
         assert (await http.get(f"{told.urls[0]}/readyz")).status_code == 503
@@ -66,7 +67,7 @@ class Stuck:
 
 async def test_a_second_interrupt_does_not_wait():
     async with running() as (server, task, _):
-        server._service._sessions["stuck"] = Stuck()
+        server._service._sessions["stuck"] = SimpleNamespace(session=Stuck())
         server.handle_exit(signal.SIGINT, None)
         server.handle_exit(signal.SIGINT, None)
         await eventually(lambda: server.should_exit and server.force_exit)

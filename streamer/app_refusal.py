@@ -1,0 +1,106 @@
+"""Requests that are refused: bodies are read within limits, errors become Problems and counts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from streamer.admission import Full
+from streamer.problem import Problem
+from streamer.rtc.fragment import FragmentError, FragmentRefused
+from streamer.rtc.offer import NoCandidates, OfferError, OfferRefused
+from streamer.service import Service, UnknownSession
+
+_REASONS: Final = {
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "wrong_type",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+}
+"""Why an offer is refused before it is read, for the metrics."""
+
+
+def service_of(request: Request) -> Service:
+    """The service that answers the request."""
+    service: Service = request.app.state.service
+    return service
+
+
+def require_type(request: Request, expected: str) -> None:
+    """Raises Problem 415 for a body of another type, or of none."""
+    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if given != expected:
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{given or 'nothing'}, not {expected}")
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, read no further than the limit. Raises Problem 413."""
+    limit = service_of(request).settings.max_offer_bytes
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes")
+    return bytes(body)
+
+
+@contextmanager
+def refusals(request: Request) -> Iterator[None]:
+    """Around an offer: what it fails by is counted and becomes a Problem; the one place for both.
+
+    Our own faults are counted as `other` and go on.
+    """
+    try:
+        yield
+    except BaseException as error:
+        reason, refusal = _refusal(error)
+        service_of(request).metrics.offers_refused.labels(reason).inc()
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+@contextmanager
+def fragment_refusals() -> Iterator[None]:
+    """Around a PATCH: what it fails by becomes a Problem."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the fragment is not UTF-8") from error
+    except FragmentError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
+    except FragmentRefused as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    except UnknownSession as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+
+
+def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR0911 (a table of errors)
+    """An offer's error -> the reason to count, and the answer."""
+    match error:
+        case Full():
+            headers = {"Retry-After": str(error.retry_after_s)}
+            return "full", Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers)
+        case Problem():
+            return _REASONS[error.status], error
+        case UnicodeDecodeError():
+            return "malformed", Problem(HTTPStatus.BAD_REQUEST, "the offer is not UTF-8")
+        case ValidationError():
+            return "malformed", Problem(HTTPStatus.BAD_REQUEST, _in_words(error))
+        case OfferRefused():
+            return "unusable", Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+        case OfferError():
+            return "malformed", Problem(HTTPStatus.BAD_REQUEST, str(error))
+        case NoCandidates():
+            return "no_candidates", Problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        case TimeoutError():
+            words = "no candidates could be gathered"
+            return "timeout", Problem(HTTPStatus.GATEWAY_TIMEOUT, words)
+    return "other", None
+
+
+def _in_words(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"the body is no offer: {place}: {first['msg']}" if place else first["msg"]
