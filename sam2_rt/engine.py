@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.tracking.frame import Frame
-from sam2_rt.tracking.mask import to_frame
+from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
 from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
 from sam2_rt.tracking.track import Prediction
 from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent, TrackState
@@ -91,6 +91,8 @@ class TrackMask:
     """Predicted by the model, 0..1."""
     mask: NDArray[np.bool_]
     """[H, W] at the size of the frame; all False while the object is hidden."""
+    logits: NDArray[np.float32]
+    """[h, w] as decoded, the whole frame squashed; > 0 is the object. Hidden: all suppressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +214,14 @@ def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, 
         return ()
     logits = torch.stack([p.mask_logits for p in predictions])
     masks = (to_frame(logits, frame.height, frame.width) > 0).cpu().numpy()
-    for mask, prediction in zip(masks, predictions, strict=True):
+    low = logits.float().cpu().numpy()
+    for row, prediction in enumerate(predictions):
         if prediction.state is not TrackState.VISIBLE:
-            mask.fill(False)
+            masks[row].fill(False)
+            low[row].fill(SUPPRESSED_LOGIT)
     return tuple(
-        TrackMask(p.track_id, p.state, p.object_score, p.iou, mask)
-        for p, mask in zip(predictions, masks, strict=True)
+        TrackMask(p.track_id, p.state, p.object_score, p.iou, mask, its_logits)
+        for p, mask, its_logits in zip(predictions, masks, low, strict=True)
     )
 
 

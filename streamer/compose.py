@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sam2_rt.engine import TrackMask
 from sam2_rt.tracking.frame import Frame
+from streamer.effects import to_yuv
 from streamer.protocol import PALETTE
 
 Plane = NDArray[np.uint8]
@@ -36,13 +37,7 @@ def overlay(frame: Frame, masks: Sequence[TrackMask]) -> Frame:
 @cache
 def colour(row: int) -> tuple[int, int, int]:
     """A colour of the palette as (Y, U, V) bytes: ITU-R BT.601, limited range."""
-    red, green, blue = PALETTE[row]
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    return (
-        round(16 + 219 / 255 * luma),
-        round(128 + 224 / 255 * 0.564 * (blue - luma)),
-        round(128 + 224 / 255 * 0.713 * (red - luma)),
-    )
+    return to_yuv(*PALETTE[row])
 
 
 @cache

@@ -32,8 +32,8 @@ class Conversation:
     """Takes messages up as they come, and answers them when a step has carried them out."""
 
     def __init__(self, say: Callable[[str], None], metrics: Metrics) -> None:
-        self.has_overlay = True
-        """The returned video shows the tracks."""
+        self.on_configure: Callable[[protocol.ConfigureMessage], None] = lambda _message: None
+        """Takes another output up and has it answered; may raise ProtocolError."""
         self.prompt_seq: int | None = None
         """Of the last prompt carried out."""
         self._say_text = say
@@ -64,8 +64,7 @@ class Conversation:
             elif isinstance(message, protocol.RemoveMessage):
                 self._prompts.put(GivenUp(message.seq, message.track_id))
             elif isinstance(message, protocol.ConfigureMessage):
-                self.has_overlay = message.output == "overlay"
-                self.say(protocol.AckMessage(seq=message.seq))
+                self.on_configure(message)
             else:
                 self.say(protocol.PongMessage(seq=message.seq))
         except ProtocolError as error:

@@ -5,10 +5,19 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
-from sam2_rt.tracking.prompt import MAX_POINTS, MAX_TRACK_ID, Point, Prompt, PromptError
+from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
+from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
+from streamer.output import ConfigureMessage
+
+__all__ = [
+    "ConfigureMessage",
+    "ErrorCode",
+    "Message",
+    "ProtocolError",
+]  # belong here for all others
 
 VERSION: Final = 1
 CONTROL: Final = "control"
@@ -22,8 +31,6 @@ MAX_PROMPTS_WAITING: Final = 16
 """Of one session: prompts and removals that no step took up yet. More are answered `busy`."""
 MAX_MASK_PIXELS: Final = 1 << 21
 """Of a mask prompt: 1920 x 1080. A few characters can claim any size: memory has a bound."""
-_MAX_ERROR_CHARACTERS: Final = 200
-"""Of an error's message, which may quote what the viewer said."""
 
 # Display colours; track_id picks (track_id - 1) % 8.
 PALETTE: Final = (
@@ -37,39 +44,7 @@ PALETTE: Final = (
     (0x9B, 0xD1, 0x2F),  # lime
 )
 
-# One below NO_PROMPT of the mask message, which carries the seq of the last prompt.
-Seq = Annotated[int, Field(ge=0, le=0xFFFF_FFFE)]
-RtpTimestamp = Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
-TrackId = Annotated[int, Field(ge=1, le=MAX_TRACK_ID)]
-ErrorCode = Literal[
-    "bad_json",
-    "bad_message",
-    "bad_prompt",
-    "busy",
-    "too_many_tracks",
-    "unknown_track",
-    "too_large",
-    "ended",
-    "internal",
-]
-"""`too_large`: a message or the video's frames. `ended`, `internal`: the last word."""
-
 TrackChange = Literal["added", "occluded", "reacquired", "lost", "dropped", "removed"]
-
-
-class ProtocolError(Exception):
-    """A message that cannot be used; `code` and `seq` go into the answer."""
-
-    def __init__(self, code: ErrorCode, message: str, seq: int | None = None) -> None:
-        super().__init__(message[:_MAX_ERROR_CHARACTERS])
-        self.code = code
-        self.seq = seq
-
-
-class Message(BaseModel):
-    """One thing said on the control channel."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RleMask(Message):
@@ -115,14 +90,6 @@ class RemoveMessage(Message):
     type: Literal["remove"] = "remove"
     seq: Seq | None = None
     track_id: TrackId
-
-
-class ConfigureMessage(Message):
-    """How the returned video looks: tracks painted on it, or the picture as it came."""
-
-    type: Literal["configure"] = "configure"
-    seq: Seq | None = None
-    output: Literal["overlay", "none"]
 
 
 class PingMessage(Message):

@@ -65,7 +65,9 @@ class FakeEngine:
         mask = np.zeros((height, width), bool)
         x, y = (round(v * n) for v, n in zip(self.boxes[track_id], (width, height), strict=True))
         mask[y : y + 8, x : x + 8] = True
-        return TrackMask(track_id, TrackState.VISIBLE, 10.0 - track_id, 0.5, mask)
+        return TrackMask(
+            track_id, TrackState.VISIBLE, 10.0 - track_id, 0.5, mask, np.zeros((4, 4), np.float32)
+        )
 
 
 @pytest.fixture

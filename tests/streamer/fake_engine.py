@@ -19,6 +19,9 @@ from sam2_rt.engine import (
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Prompt
 
+NO_LOGITS = np.zeros((0, 0), np.float32)
+"""Where a test looks at masks only."""
+
 
 class Stream:
     """What a stream has been told."""
@@ -101,7 +104,12 @@ def _disc(frame: Frame, track_id: int, centre: tuple[float, float]) -> TrackMask
     y, x = np.ogrid[: frame.height, : frame.width]
     away = (x - centre[0] * frame.width) ** 2 + (y - centre[1] * frame.height) ** 2
     mask = away < (frame.height / 5) ** 2
-    return TrackMask(track_id, TrackState.VISIBLE, object_score=3.0, iou=0.9, mask=mask)
+    v, u = (np.arange(64) + 0.5) / 64, (np.arange(64) + 0.5) / 64
+    far = (u[None] - centre[0]) ** 2 * frame.width**2 + (
+        v[:, None] - centre[1]
+    ) ** 2 * frame.height**2
+    logits = np.where(far < (frame.height / 5) ** 2, 8.0, -8.0).astype(np.float32)
+    return TrackMask(track_id, TrackState.VISIBLE, 3.0, 0.9, mask, logits)
 
 
 def main() -> int:

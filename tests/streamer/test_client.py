@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from served import Served, serving
 
-from fake_engine import FakeEngine
+from fake_engine import NO_LOGITS, FakeEngine
 from sam2_rt.engine import StepRequest, StepResult, TrackMask, TrackState
 from sam2_rt.tracking.prompt import PromptError
 from streamer.client import (
@@ -52,7 +52,7 @@ class LevelEngine(FakeEngine):
         level = round(((float(luma.mean()) - 16) * 255 / 219 - 30) / 16)
         mask = np.zeros(luma.shape, np.bool_)
         mask[:, : 20 * (level + 1)] = True
-        masks = (TrackMask(1, TrackState.VISIBLE, 1.0, 1.0, mask),)
+        masks = (TrackMask(1, TrackState.VISIBLE, 1.0, 1.0, mask, NO_LOGITS),)
         return StepResult(
             result.index, result.pts, masks, (), (), result.prompts, result.encoder_calls
         )

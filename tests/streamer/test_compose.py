@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fake_engine import NO_LOGITS
 from sam2_rt.engine import TrackMask, TrackState
 from sam2_rt.tracking.frame import Frame
 from streamer import compose
@@ -15,7 +16,7 @@ def grey(height: int, width: int, value: int = 100) -> Frame:
 
 
 def track(mask: NDArray[np.bool_], track_id: int = 1) -> TrackMask:
-    return TrackMask(track_id, TrackState.VISIBLE, 1.0, 1.0, mask)
+    return TrackMask(track_id, TrackState.VISIBLE, 1.0, 1.0, mask, NO_LOGITS)
 
 
 def block(height: int, width: int) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from fake_engine import FakeEngine
 from sam2_rt.tracking.frame import Frame
 from streamer.conversation import Conversation
 from streamer.metrics import Metrics
-from streamer.protocol import MAX_PROMPTS_WAITING
+from streamer.protocol import MAX_PROMPTS_WAITING, ConfigureMessage
 from streamer.viewer import Arrival
 
 
@@ -113,10 +113,11 @@ def test_a_mask_that_has_no_room_is_not_decoded(monkeypatch: pytest.MonkeyPatch)
     assert [(m["code"], m["seq"]) for m in talk.said] == [("busy", 99)]
 
 
-def test_a_ping_and_a_configure_are_answered_at_once():
+def test_a_ping_is_answered_at_once_and_a_configure_handed_on():
     talk = Talk()
+    handed: list[ConfigureMessage] = []
+    talk.conversation.on_configure = handed.append
     talk.hear(type="ping", seq=7)
     talk.hear(type="configure", seq=8, output="none")
-    assert talk.said[0] == {"type": "pong", "seq": 7}
-    assert (talk.said[1]["type"], talk.said[1]["seq"]) == ("ack", 8)
-    assert not talk.conversation.has_overlay
+    assert talk.said == [{"type": "pong", "seq": 7}]
+    assert [(message.seq, message.output) for message in handed] == [(8, "none")]

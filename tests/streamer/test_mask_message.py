@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fake_engine import NO_LOGITS
 from sam2_rt.engine import StepResult, TrackMask, TrackState
 from sam2_rt.tracking.frame import Frame
 from streamer import mask_frame, mask_message
@@ -25,7 +26,7 @@ def test_a_step_is_told_in_the_words_of_the_wire(monkeypatch: pytest.MonkeyPatch
     mask[2:5, 3:9] = True
     states = (TrackState.VISIBLE, TrackState.OCCLUDED, TrackState.LOST)
     masks = tuple(
-        TrackMask(i + 1, s, object_score, 0.5, mask)
+        TrackMask(i + 1, s, object_score, 0.5, mask, NO_LOGITS)
         for i, (s, object_score) in enumerate(zip(states, (0.0, 1e9, -1e9), strict=True))
     )
     result = StepResult(6, 90, masks, (), (), (), 7)

@@ -1,5 +1,6 @@
 import pytest
 
+from fake_engine import NO_LOGITS
 from sam2_rt.engine import StepResult, TrackMask, TrackState
 from streamer.metrics import Metrics
 from streamer.tally import Tally
@@ -7,7 +8,7 @@ from streamer.tally import Tally
 
 def result(encoder_calls: int, *states: TrackState) -> StepResult:
     mask = None
-    masks = tuple(TrackMask(i + 1, s, 1.0, 1.0, mask) for i, s in enumerate(states))
+    masks = tuple(TrackMask(i + 1, s, 1.0, 1.0, mask, NO_LOGITS) for i, s in enumerate(states))
     return StepResult(encoder_calls - 1, 0, masks, (), (), (), encoder_calls)
 
 
