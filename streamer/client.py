@@ -10,12 +10,13 @@ it is captured: pace is the source's affair. Where the link is slower, the newes
 """
 
 import asyncio
+import base64
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import av
 import numpy as np
@@ -39,6 +40,7 @@ from streamer.client_signalling import Signalling
 from streamer.client_track import SentFrame, SentVideo
 from streamer.inbox import Inbox
 from streamer.mask_frame import MaskFrameError, decode
+from streamer.output import Mode
 from streamer.protocol import CONTROL, MASKS, EventMessage, HelloMessage
 from streamer.protocol import AckMessage as Ack
 from streamer.rtc.jitter_buffer import release_at_once
@@ -162,9 +164,20 @@ class Client:
         """Gives a track up; its number may begin another."""
         return self._control.ask(type="remove", track_id=track_id)
 
-    def configure(self, *, output: Literal["overlay", "none"]) -> "asyncio.Future[Ack]":
-        """What the returned video shows: the tracks painted on it, or the picture as it came."""
-        return self._control.ask(type="configure", output=output)
+    def configure(
+        self,
+        output: Mode | str,
+        *,
+        image: bytes | None = None,
+        **options: float | str,
+    ) -> "asyncio.Future[Ack]":
+        """What comes back from now on: a mode, with the options of output.ConfigureMessage.
+
+        `image` is the file of a picture. The future raises Refused for what makes no sense.
+        """
+        if image is not None:
+            options["image"] = base64.b64encode(image).decode()
+        return self._control.ask(type="configure", output=str(output), **options)
 
     def _open_channels(self) -> None:
         self._sent = SentVideo()

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sam2_rt.engine import Applied, StepResult, TrackMask
 from sam2_rt.tracking.frame import Frame
 from streamer import compose, effects
@@ -38,17 +40,18 @@ class Compositor:
         hides: bool,  # noqa: FBT001 (goes through an executor, which takes no names)
     ) -> Frame:
         """The frame as its viewer gets it; the frame itself stays as it is. Milliseconds."""
-        if output.mode is Mode.NONE:
+        if output.mode in (Mode.NONE, Mode.MASKS):
             return frame
         if output.mode is Mode.OVERLAY:
             return compose.overlay(frame, masks)
-        is_plain = not masks and not (hides and output.mode in HIDING)
-        if is_plain and output.mode is not Mode.CUTOUT:
-            return frame
+        if not masks and not (hides and output.mode in HIDING):
+            return frame if output.mode is not Mode.CUTOUT else _nothing_cut_out(frame)
         alpha = self._alpha(frame, masks, output)
         return Frame(frame.pts, self._planes(frame.planes, alpha, output))
 
     def _alpha(self, frame: Frame, masks: Sequence[TrackMask], output: Output) -> Plane:
+        if not masks:
+            return np.zeros_like(frame.planes[0])
         logits = [mask.logits for mask in masks]
         matte = self._matte.cover if output.mode in COVERING else self._matte.soft
         return matte(logits, frame.planes)
@@ -76,3 +79,8 @@ class Compositor:
         if self._filled is None or self._filled[:2] != (output, size):
             self._filled = (output, size, fill(output.image, *size))
         return self._filled[2]
+
+
+def _nothing_cut_out(frame: Frame) -> Frame:
+    """As wide as all others of its mode: a change of size costs a key frame."""
+    return Frame(frame.pts, effects.beside(frame.planes, np.zeros_like(frame.planes[0])))

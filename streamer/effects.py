@@ -113,7 +113,7 @@ def spread(alpha: Plane) -> Plane:
     So the colours at a soft edge stay true, and nothing is left of what lies further off.
     """
     cells = Image.fromarray(alpha).point([0] * 4 + [255] * 252).reduce(4).point([0] + [255] * 255)
-    grown = cells.filter(ImageFilter.MaxFilter(5))
+    grown = cells.filter(ImageFilter.MaxFilter(7))
     return enlarge(np.asarray(grown), 4, *alpha.shape)
 
 

@@ -228,6 +228,8 @@ class Session:
         while True:
             stepped = await self._to_show.take()
             picture, output = stepped.arrival.frame, self.output
+            if output.mode is Mode.MASKS:
+                continue
             if output.mode is not Mode.NONE:
                 parts = (picture, stepped.result.masks, output, stepped.hides)
                 picture = await self._paint(self._compositor.paint, *parts)

@@ -13,7 +13,7 @@
  */
 
 import { MaskFrameError, decodeMaskFrame } from "./mask_frame.js";
-import { Sam2Error, isGathered, request } from "./signalling.js";
+import { Sam2Error, isGathered, request, withToken } from "./signalling.js";
 
 export { Sam2Error };
 
@@ -53,6 +53,7 @@ export class Sam2Client extends EventTarget {
   #isUsed = false;
   #peer = null;
   #control = null;
+  #token = null; // for a service that asks for one
   #location = null; // where a DELETE ends the session
   #pending = new Map(); // seq -> {resolve, reject, sentAtMs}
   #seq = 0;
@@ -67,27 +68,30 @@ export class Sam2Client extends EventTarget {
   /**
    * Sends the stream's video; resolves when the service has said hello.
    * @param {MediaStream} stream with one video track
-   * @param {{url?: string}} [options] url: the service, where it is not the page's own origin
+   * @param {{url?: string, token?: string | null}} [options] url: the service, where it is not the
+   *   page's own origin; token: for a service that asks for one (RFC 6750)
    * @returns {Promise<Hello>}
-   * @throws {Sam2Error} unreachable, full, refused, lost, or closed by close() meanwhile
+   * @throws {Sam2Error} unreachable, unauthorized, full, refused, lost, or closed by close() meanwhile
    */
-  async connect(stream, { url = "" } = {}) {
+  async connect(stream, { url = "", token = null } = {}) {
     if (this.#isUsed) throw new Sam2Error("closed", "a Sam2Client connects once: make a new one");
     this.#isUsed = true;
+    this.#token = token;
     const base = new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
     try {
-      const config = await (await request(new URL("config", base))).json();
+      const config = await (await request(new URL("config", base), {}, token)).json();
       this.#throwIfEnded();
       const peer = this.#open(stream, config.iceServers ?? []);
       await peer.setLocalDescription();
       await isGathered(peer);
       this.#throwIfEnded();
       const { sdp, type } = peer.localDescription;
-      const answer = await request(new URL("offer", base), {
+      const offer = {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ sdp, type }),
-      });
+      };
+      const answer = await request(new URL("offer", base), offer, token);
       const description = await answer.json();
       // The service does not know the path that a proxy serves it under.
       this.#location = new URL(description.location.replace(/^\//, ""), base);
@@ -279,7 +283,8 @@ export class Sam2Client extends EventTarget {
 
   #leave() {
     // keepalive lets the request outlive the page. A service that is gone has no session to end.
-    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+    const leave = { method: "DELETE", keepalive: true, headers: withToken({}, this.#token) };
+    if (this.#location) fetch(this.#location, leave).catch(() => {});
     this.#location = null;
   }
 }

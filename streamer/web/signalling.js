@@ -3,8 +3,8 @@
 const GATHERING_MS = 2000; // candidates found later are left out: the offer is sent once
 
 /**
- * A fault with a code that programs can test: "unreachable", "full", "refused", "lost", "busy",
- * "closed", "unreadable" (a mask frame), or one of the service's (bad_prompt, too_large,
+ * A fault with a code that programs can test: "unreachable", "unauthorized" (another token is
+ * needed), "full", "refused", "lost", "busy", "closed", "unreadable" (a mask frame), or one of the service's (bad_prompt, too_large,
  * too_many_tracks, unknown_track, ...).
  */
 export class Sam2Error extends Error {
@@ -21,20 +21,31 @@ export class Sam2Error extends Error {
   }
 }
 
-/** Fetches; a refusal carries the service's own words (RFC 9457). */
-export async function request(url, options) {
+/**
+ * Fetches; a refusal carries the service's own words (RFC 9457).
+ * @param {URL} url
+ * @param {RequestInit} [options]
+ * @param {string | null} [token] for a service that asks for one
+ */
+export async function request(url, options = {}, token = null) {
   let response;
   try {
-    response = await fetch(url, options);
+    response = await fetch(url, { ...options, headers: withToken(options.headers, token) });
   } catch {
     throw new Sam2Error("unreachable", `the service at ${url.origin} does not answer`);
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({})); // a proxy's error page is no JSON
   const message = problem.detail ?? problem.title ?? `the service answered ${response.status}`;
+  if (response.status === 401) throw new Sam2Error("unauthorized", message);
   if (response.status !== 503) throw new Sam2Error("refused", message);
   const retryAfterS = Number(response.headers.get("retry-after")) || undefined;
   throw new Sam2Error("full", message, { retryAfterS });
+}
+
+/** The headers, and with a token those of its bearer (RFC 6750). */
+export function withToken(headers = {}, token = null) {
+  return token === null ? headers : { ...headers, authorization: `Bearer ${token}` };
 }
 
 /** Resolves when all candidates are known, or after GATHERING_MS with those that are. */

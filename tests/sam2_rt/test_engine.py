@@ -47,6 +47,23 @@ def test_it_says_what_it_is(engine: Engine):
     assert info.max_tracks == 2
 
 
+def test_the_logits_are_those_that_the_mask_was_made_of(engine: Engine):
+    stream = engine.open()
+    mask = step(engine, StepRequest(stream, frame(900, 16, 16), (CLICK,)))[0].masks[0]
+    assert (mask.logits.shape, mask.logits.dtype) == ((16, 16), np.float32)
+    assert np.array_equal(mask.logits > 0, mask.mask), "a frame of the size of the model's grid"
+
+
+def test_a_hidden_track_has_no_logit_above_the_suppressed(engine: Engine):
+    config = TrackerConfig(presence=PresenceLimits(visible_above=70.0, hidden_below=60.0))
+    strict = Engine(engine.model, engine.info, config)
+    stream = strict.open()
+    mask = step(strict, StepRequest(stream, frame(900), (CLICK,)))[0].masks[0]
+    assert mask.state is TrackState.OCCLUDED
+    assert not mask.mask.any()
+    assert (mask.logits == -10).all()
+
+
 def test_a_step_answers_in_plain_values_at_the_size_of_the_frame(engine: Engine):
     stream = engine.open()
     result = step(engine, StepRequest(stream, frame(900), (CLICK,)))[0]
