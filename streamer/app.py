@@ -6,16 +6,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Literal
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from streamer import metrics, problem
+from streamer import metrics, problem, turn
 from streamer.app_cors import Cors
-from streamer.app_refusal import read_body, refusals, require_type, service_of
+from streamer.app_refusal import read_body, refusals, require_token, require_type, service_of
 from streamer.app_whip import add_whip, location
 from streamer.config import Settings
 from streamer.problem import Problem
@@ -65,11 +65,12 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_middleware(Cors, origins=settings.cors_origins)
     add_whip(app)
-    app.post("/offer")(post_offer)
+    guarded = [Depends(require_token)]
+    app.post("/offer", dependencies=guarded)(post_offer)
     app.get("/livez", response_class=PlainTextResponse)(livez)
     app.get("/readyz", response_class=PlainTextResponse)(readyz)
     app.get("/metrics", response_class=PlainTextResponse)(get_metrics)
-    app.get("/config")(get_config)
+    app.get("/config", dependencies=guarded)(get_config)
     app.get("/", include_in_schema=False)(index)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     return app
@@ -113,8 +114,7 @@ async def get_config(request: Request) -> Config:
     service = service_of(request)
     info = service.worker.info
     return Config(
-        # A browser would take null for a name.
-        iceServers=tuple(s.model_dump(exclude_none=True) for s in service.settings.ice_servers),
+        iceServers=tuple(s.to_browser() for s in turn.ice_servers(service.settings)),
         model=service.settings.model if info is None else info.model,
         is_trained=None if info is None else info.is_trained,
     )

@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from streamer.admission import Full
+from streamer.bearer import Unauthorised
 from streamer.problem import Problem
 from streamer.rtc.fragment import FragmentError, FragmentRefused
 from streamer.rtc.offer import NoCandidates, OfferError, OfferRefused
@@ -25,6 +26,17 @@ def service_of(request: Request) -> Service:
     """The service that answers the request."""
     service: Service = request.app.state.service
     return service
+
+
+async def require_token(request: Request) -> None:
+    """Raises Problem 401 for a request without a good token, where tokens are asked for."""
+    service = service_of(request)
+    try:
+        service.guard.admit(request.headers.get("authorization"))
+    except Unauthorised as error:
+        service.metrics.tokens_refused.inc()
+        headers = {"WWW-Authenticate": error.challenge}
+        raise Problem(HTTPStatus.UNAUTHORIZED, str(error), headers) from error
 
 
 def require_type(request: Request, expected: str) -> None:

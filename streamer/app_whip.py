@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from streamer.app_refusal import (
     fragment_refusals,
     read_body,
     refusals,
+    require_token,
     require_type,
     service_of,
 )
@@ -25,11 +26,14 @@ _QUOTED: Final = re.compile(r'(["\\])')
 
 def add_whip(app: FastAPI) -> None:
     """Adds /whip, the endpoint, and /whip/{session_id}, a session of it."""
-    app.post("/whip", status_code=201, response_class=PlainTextResponse)(post_whip)
+    guarded = [Depends(require_token)]
+    app.post("/whip", status_code=201, response_class=PlainTextResponse, dependencies=guarded)(
+        post_whip
+    )
     app.options("/whip")(options_whip)
-    app.patch("/whip/{session_id}", status_code=204)(patch_session)
+    app.patch("/whip/{session_id}", status_code=204, dependencies=guarded)(patch_session)
     app.options("/whip/{session_id}")(options_session)
-    app.delete("/whip/{session_id}")(delete_session)
+    app.delete("/whip/{session_id}", dependencies=guarded)(delete_session)
 
 
 async def post_whip(request: Request) -> Response:
@@ -44,7 +48,7 @@ async def post_whip(request: Request) -> Response:
         "Accept-Patch": fragment.CONTENT_TYPE,
     }
     response = Response(answer.sdp, HTTPStatus.CREATED, headers, media_type=SDP)
-    for link in ice_links(service.settings.ice_servers):
+    for link in ice_links(answer.ice_servers):
         response.headers.append("Link", link)
     return response
 
@@ -88,9 +92,9 @@ def ice_links(servers: Iterable[IceServer]) -> list[str]:
     links = []
     for server in servers:
         link = f'<{server.urls}>; rel="ice-server"'
-        if server.username is not None and server.credential is not None:
+        if server.username is not None and server.password is not None:
             link += f"; username={_quoted(server.username)}"
-            link += f'; credential={_quoted(server.credential)}; credential-type="password"'
+            link += f'; credential={_quoted(server.password)}; credential-type="password"'
         links.append(link)
     return links
 

@@ -35,7 +35,14 @@ from sam2_rt import rle
 from sam2_rt.tracking.prompt import Point, Prompt
 from streamer.client_arrivals import ClientStats, Masks, ReturnedFrame
 from streamer.client_control import Control
-from streamer.client_errors import ClientError, ConnectError, ConnectionLost, Refused, ServiceFull
+from streamer.client_errors import (
+    ClientError,
+    ConnectError,
+    ConnectionLost,
+    Refused,
+    ServiceFull,
+    Unauthorised,
+)
 from streamer.client_signalling import Signalling
 from streamer.client_track import SentFrame, SentVideo
 from streamer.inbox import Inbox
@@ -59,6 +66,7 @@ __all__ = [
     "ReturnedFrame",
     "SentFrame",
     "ServiceFull",
+    "Unauthorised",
 ]
 
 HELLO_S: Final = 15.0
@@ -72,8 +80,16 @@ MAX_LATENCIES: Final = 300
 class Client:
     """One session with the service: an async context manager, used once."""
 
-    def __init__(self, url: str, source: MediaStreamTrack | AsyncIterator[av.VideoFrame]) -> None:
+    def __init__(
+        self,
+        url: str,
+        source: MediaStreamTrack | AsyncIterator[av.VideoFrame],
+        *,
+        token: str | None = None,
+    ) -> None:
         self._url = url
+        self._token = token
+        """For a service that asks for one (RFC 6750)."""
         self._source = _frames_of(source) if isinstance(source, MediaStreamTrack) else source
         self._stack = AsyncExitStack()
         self._masks = Inbox[Masks](MAX_UNREAD_MASKS)
@@ -84,7 +100,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            signalling = Signalling(self._url)
+            signalling = Signalling(self._url, self._token)
             stack.push_async_callback(signalling.end)
             self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
             stack.push_async_callback(self._peer.close)

@@ -9,6 +9,10 @@ class ConnectError(ClientError):
     """No session came about: the service does not answer, refuses, or no media path was found."""
 
 
+class Unauthorised(ConnectError):
+    """The service asks for another token."""
+
+
 class ServiceFull(ConnectError):
     """The service takes no further session now."""
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from streamer.client_errors import ConnectError, ServiceFull
+from streamer.client_errors import ConnectError, ServiceFull, Unauthorised
 
 TIMEOUT_S: Final = 10.0
 
@@ -17,14 +17,18 @@ _log = logging.getLogger(__name__)
 class Signalling:
     """POST /offer once, DELETE of what it made once."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self._url = url.rstrip("/")
-        uses_proxy = not is_loopback(url)
-        self._http = httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT_S, trust_env=uses_proxy)
+        self._http = httpx.AsyncClient(
+            base_url=self._url,
+            timeout=TIMEOUT_S,
+            trust_env=not is_loopback(url),
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
+        )
         self._location: str | None = None
 
     async def exchange(self, sdp: str) -> str:
-        """An offer's SDP -> the answer's. Raises ConnectError, of which ServiceFull is one kind."""
+        """An offer's SDP -> the answer's. Raises ConnectError or a kind of it."""
         try:
             response = await self._http.post("/offer", json={"sdp": sdp, "type": "offer"})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -69,6 +73,8 @@ def _refusal(response: httpx.Response) -> ConnectError:
         problem = None
     detail = problem.get("detail") or problem.get("title") if isinstance(problem, dict) else None
     message = str(detail or f"{response.request.url} answered {response.status_code}")
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        return Unauthorised(message)
     if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
         return ConnectError(message)
     retry_after = response.headers.get("retry-after", "")

@@ -2,9 +2,12 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,24 +16,70 @@ def _check_address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
+def _check_public_key(text: str) -> str:
+    """PEM of an Ed25519 public key; raises ValueError for anything else."""
+    try:
+        is_right = isinstance(load_pem_public_key(text.encode()), Ed25519PublicKey)
+    except (ValueError, UnsupportedAlgorithm):  # cryptography's, for what it cannot read
+        is_right = False
+    if not is_right:
+        raise ValueError("not the PEM of an Ed25519 public key")
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
 class IceServer(BaseModel):
     """A STUN or TURN server, as RTCConfiguration spells it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     urls: str
     username: str | None = None
-    credential: str | None = None
+    credential: SecretStr | None = None
+
+    @property
+    def is_turn(self) -> bool:
+        """It relays, and asks for a user."""
+        return self.urls.startswith(("turn:", "turns:"))
+
+    def to_browser(self) -> dict[str, str]:
+        """As RTCPeerConnection takes it; it would take a null for a name."""
+        members = {"urls": self.urls, "username": self.username, "credential": self.password}
+        return {name: value for name, value in members.items() if value is not None}
+
+    @property
+    def password(self) -> str | None:
+        """The credential in the clear, for who has to send it."""
+        return None if self.credential is None else self.credential.get_secret_value()
 
 
 class Settings(BaseSettings):
     """What can be set. Every number that has a unit carries it in its name."""
 
-    model_config = SettingsConfigDict(env_prefix="STREAMER_", frozen=True)
+    # What a setting is refused for must not show it: it may be a secret.
+    model_config = SettingsConfigDict(
+        env_prefix="STREAMER_", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
     """0: any free one."""
+    allow_anonymous: bool = False
+    """Serve without tokens although `host` is no loopback address."""
+    token_secret: SecretStr | None = Field(default=None, min_length=32)
+    """Shared with who issues HS256 tokens. With a key set, all but probes, metrics and the page
+    need a bearer token."""
+    token_public_key: Annotated[str, AfterValidator(_check_public_key)] | None = None
+    """PEM, of who issues EdDSA tokens (Ed25519)."""
+    token_audience: str | None = None
+    """The `aud` that tokens must name. None: tokens must name none."""
     cors_origins: tuple[str, ...] = ()
     """Of other pages whose scripts may use the service, as "https://example.org"; or "*"."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -80,6 +129,11 @@ class Settings(BaseSettings):
 
     ice_servers: tuple[IceServer, ...] = ()
     """Told to clients, and used by the service itself. JSON in the environment."""
+    turn_secret: SecretStr | None = Field(default=None, min_length=1)
+    """Shared with the TURN servers (coturn: static-auth-secret): each session gets a user of its
+    own with those of `ice_servers` that name none."""
+    turn_ttl_s: int = Field(default=3600, ge=60)
+    """For which such a user is taken; a relay that is in use stays."""
     uses_ice_servers: bool = True
     """False: they are only told to clients. A service that clients can reach needs none, and
     answers sooner."""
@@ -92,3 +146,14 @@ class Settings(BaseSettings):
     returned_start_bitrate_bps: int = Field(default=1_500_000, ge=30_000)
     returned_min_bitrate_bps: int = Field(default=250_000, ge=30_000)
     returned_max_bitrate_bps: int = Field(default=3_000_000, ge=30_000)
+
+    @model_validator(mode="after")
+    def _check_access(self) -> Self:
+        """The network must not use the service by mistake."""
+        has_tokens = self.token_secret is not None or self.token_public_key is not None
+        if not (has_tokens or self.allow_anonymous or is_loopback(self.host)):
+            raise ValueError(
+                f"{self.host} is not a loopback address: set STREAMER_TOKEN_SECRET or "
+                "STREAMER_TOKEN_PUBLIC_KEY, or STREAMER_ALLOW_ANONYMOUS=true to let everybody in"
+            )
+        return self

@@ -69,7 +69,7 @@ class Peer:
 
     def __init__(self, ice_servers: Sequence[IceServer]) -> None:
         # None would make aiortc ask a public STUN server.
-        servers = [RTCIceServer(s.urls, s.username, s.credential) for s in ice_servers]
+        servers = [RTCIceServer(s.urls, s.username, s.password) for s in ice_servers]
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._connection.on("datachannel", self._take_channel)
         self._connection.on("connectionstatechange", self._follow_state)
@@ -114,6 +114,7 @@ class Peer:
         mids += [] if sctp is None else [sctp.mid]
         if not fragment.mids <= set(mids):
             raise FragmentRefused(f"media sections {sorted(fragment.mids)} of {mids}")
+        assert mids[0] is not None, "named by the offer"
         candidates = usable(fragment, mids[0])
         self._num_candidates += len(candidates)
         if self._num_candidates > MAX_CANDIDATES:

@@ -2,20 +2,21 @@
 
 import asyncio
 import hashlib
-import ipaddress
 import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from streamer import turn
 from streamer.admission import Admission
-from streamer.config import Settings
+from streamer.bearer import Guard
+from streamer.config import IceServer, Settings, is_loopback
 from streamer.metrics import Metrics
 from streamer.peer import Peer
 from streamer.rtc.addresses import use_addresses
@@ -44,6 +45,8 @@ class Answer:
     sdp: str
     tag: str
     """Names the ICE session: the ETag of RFC 9725."""
+    ice_servers: Sequence[IceServer]
+    """For the viewer, with a user of its own."""
 
 
 class UnknownSession(LookupError):
@@ -73,6 +76,7 @@ class Service:
         self._stop_by_s = 0.0
         """When to give the engine up, by time.monotonic(), once is_stopping."""
         self._admission = Admission(settings.max_sessions, settings.retry_after_s)
+        self.guard = Guard(settings)
         self._load = load
         self._sessions: dict[str, Stay] = {}
         """Open ones, by id; at most max_sessions."""
@@ -129,7 +133,8 @@ class Service:
         Raises Full, OfferError, NoCandidates, or TimeoutError when no answer came to be.
         """
         self._admission.enter(is_ready=self.is_ready)
-        peer = Peer(self.settings.ice_servers if self.settings.uses_ice_servers else ())
+        servers = turn.ice_servers(self.settings)
+        peer = Peer(servers if self.settings.uses_ice_servers else ())
         try:
             async with asyncio.timeout(self.settings.answer_timeout_s):
                 sdp = await peer.answer(offer)
@@ -141,7 +146,7 @@ class Service:
         session_id = self._begin(peer, tag)
         if self.is_stopping:  # since the offer came
             self.end(session_id)
-        return Answer(session_id, self._hinted(sdp), tag)
+        return Answer(session_id, self._hinted(sdp), tag, servers)
 
     def tag_of(self, session_id: str) -> str:
         """Names the ICE session of a session. Raises UnknownSession."""
@@ -207,16 +212,9 @@ class Service:
 
 def _prepare_rtc(settings: Settings) -> None:
     """aiortc takes these from its modules, so they hold for the whole process."""
-    use_addresses(settings.media_addresses, with_loopback=_is_loopback(settings.host))
+    use_addresses(settings.media_addresses, with_loopback=is_loopback(settings.host))
     use_bounds(
         settings.returned_start_bitrate_bps,
         settings.returned_min_bitrate_bps,
         settings.returned_max_bitrate_bps,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
