@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 
 from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
+from sam2_rt.tick import TickLost, Turn, each, tick
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
+from sam2_rt.tracking.memory_pool import MemoryPool, bytes_a_track
 from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
 from sam2_rt.tracking.track import Prediction
 from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent, TrackState
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
+
+DEFAULT_TRACKS: Final = 256
+"""Of the pool on a CPU, where room costs nothing until it is used."""
+POOL_SHARE: Final = 0.4
+"""Of a GPU's memory that is free beside the model; the rest is for what a batch needs."""
+MAX_POOL_TRACKS: Final = 4096
 
 __all__ = [
     "Applied",
@@ -28,6 +36,7 @@ __all__ = [
     "Refused",
     "StepRequest",
     "StepResult",
+    "TickLost",
     "TrackEvent",
     "TrackMask",
     "TrackState",
@@ -51,6 +60,9 @@ class EngineConfig:
     threads: int | None = None
     """CPU threads of torch; None: torch's own choice."""
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    pool_tracks: int | None = None
+    """Tracks of all streams that the device has room for; None: by its free memory, DEFAULT_TRACKS
+    on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +132,12 @@ class UnknownStream(KeyError):
 class Engine:
     """Steps the trackers of many streams. All calls come from one thread."""
 
-    def __init__(self, model: SAM2, info: EngineInfo, tracker: TrackerConfig) -> None:
+    def __init__(
+        self, model: SAM2, info: EngineInfo, tracker: TrackerConfig, pool_tracks: int | None = None
+    ) -> None:
         self.model = model
         self.info = info
+        self.pool = _pool(model, tracker, pool_tracks)
         self._tracker_config = tracker
         self._streams: dict[int, Tracker] = {}
         self._next_stream_id = 0
@@ -153,7 +168,7 @@ class Engine:
             is_trained=zoo.is_trained(config.model, config.checkpoint),
             max_tracks=config.tracker.max_tracks,
         )
-        engine = cls(model, info, config.tracker)
+        engine = cls(model, info, config.tracker, config.pool_tracks)
         engine.warm_up()
         return engine
 
@@ -164,48 +179,63 @@ class Engine:
         planes = (grey, grey[:16, :16], grey[:16, :16])
         prompt = Prompt(1, points=(Point(0.5, 0.5),))
         for pts, prompts in enumerate([(prompt,), ()]):
-            self._step(StepRequest(stream_id, Frame(pts, planes), prompts))
+            for fault in self.step([StepRequest(stream_id, Frame(pts, planes), prompts)]):
+                if isinstance(fault, Exception):
+                    raise fault
         self.close(stream_id)
 
     def open(self) -> int:
         """Begins a stream; returns its id."""
         stream_id = self._next_stream_id
         self._next_stream_id += 1
-        self._streams[stream_id] = Tracker(self.model, self._tracker_config)
+        self._streams[stream_id] = Tracker(self.model, self._tracker_config, self.pool)
         return stream_id
 
     def close(self, stream_id: int) -> None:
         """Ends a stream and gives its memory back; closing twice is no error."""
-        self._streams.pop(stream_id, None)
+        tracker = self._streams.pop(stream_id, None)
+        if tracker is not None:
+            tracker.close()
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
-        """One frame of each stream; one answer a request, in order.
+        """One frame of each stream, all as one batch; one answer a request, in order.
 
-        An exception is the answer to its own request and touches no other stream.
+        An exception is the answer to its own request and touches no other stream: TickLost when
+        the stream only lost this frame, UnknownStream, or a fault of its own. No stream has two
+        requests.
         """
-        answers: list[StepResult | Exception] = []
-        for request in requests:
-            try:
-                answers.append(self._step(request))
-            except Exception as error:  # noqa: BLE001 the fault boundary between streams
-                answers.append(error)
-        return answers
+        begun = each(self._begin, requests)
+        turns = [one.turn for one in begun if isinstance(one, _Begun)]
+        answers = iter(tick(self.model, turns))
+        predictions = [next(answers) if isinstance(one, _Begun) else one for one in begun]
+        return each(_result, begun, predictions)
 
-    def _step(self, request: StepRequest) -> StepResult:
+    def _begin(self, request: StepRequest) -> "_Begun":
         tracker = self._streams.get(request.stream_id)
         if tracker is None:
             raise UnknownStream(request.stream_id)
         removals = tuple(tracker.remove(track_id) for track_id in request.removals)
-        predictions = tracker.step(request.frame, request.prompts)
-        return StepResult(
-            index=tracker.encoder_calls - 1,
-            pts=request.frame.pts,
-            masks=_masks(predictions, request.frame),
-            events=tuple(tracker.take_events()),
-            removals=removals,
-            prompts=tuple(tracker.answers),
-            encoder_calls=tracker.encoder_calls,
-        )
+        return _Begun(Turn(tracker, request.frame, request.prompts), removals)
+
+
+class _Begun(NamedTuple):
+    """A request whose removals were done."""
+
+    turn: Turn
+    removals: tuple[Applied | Refused, ...]
+
+
+def _result(begun: _Begun, predictions: Sequence[Prediction]) -> StepResult:
+    tracker, frame = begun.turn.tracker, begun.turn.frame
+    return StepResult(
+        index=tracker.encoder_calls - 1,
+        pts=frame.pts,
+        masks=_masks(predictions, frame),
+        events=tuple(tracker.take_events()),
+        removals=begun.removals,
+        prompts=tuple(tracker.answers),
+        encoder_calls=tracker.encoder_calls,
+    )
 
 
 def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, ...]:
@@ -223,6 +253,18 @@ def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, 
         TrackMask(p.track_id, p.state, p.object_score, p.iou, mask, its_logits)
         for p, mask, its_logits in zip(predictions, masks, low, strict=True)
     )
+
+
+def _pool(model: SAM2, tracker: TrackerConfig, num_tracks: int | None) -> MemoryPool:
+    """Taken once, when the model is there."""
+    device, max_conditioning = model.no_obj_ptr.device, tracker.max_conditioning
+    if num_tracks is None and device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        room = int(POOL_SHARE * free / bytes_a_track(model.config, max_conditioning))
+        num_tracks = max(1, min(room, MAX_POOL_TRACKS))
+    elif num_tracks is None:
+        num_tracks = max(DEFAULT_TRACKS, tracker.max_tracks)
+    return MemoryPool(model.config, num_tracks, max_conditioning, device)
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

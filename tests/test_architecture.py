@@ -23,6 +23,7 @@ LAYERS = {
     "sam2_rt.tracking": 2,
     "sam2_rt.peer_transformers": 2,
     "sam2_rt.data": 3,
+    "sam2_rt.tick": 3,
     "sam2_rt.engine": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.train": 4,

@@ -79,7 +79,7 @@ class ModelFollower:
         """The prompts of one object add up within a frame."""
         with torch.inference_mode():
             answers = self._tracker.apply(prompts)
-        self._logits |= {track_id: answer.mask_logits for track_id, answer in answers.items()}
+        self._logits |= {track_id: seen.decoded.mask_logits for track_id, seen in answers.items()}
         return self._masks()
 
     @torch.inference_mode()

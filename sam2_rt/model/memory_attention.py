@@ -23,6 +23,13 @@ class MemoryTokens(NamedTuple):
     """P: they have no place, so they are not rotated."""
     is_valid: Tensor | None
     """[B, M * N + P] bool; None when no track's bank is padded."""
+    frame: Tensor | None = None
+    """[B], ascending: which of F frames each row is in; None: one frame for all, or one each."""
+
+    def rows(self, x: Tensor) -> Tensor:
+        """What is known of F frames, once for each row; one frame for all stays one."""
+        is_shared = self.frame is not None and 1 < len(x) < len(self.tokens)
+        return x[self.frame] if is_shared else x
 
 
 class MemoryAttention(nn.Module):
@@ -38,9 +45,9 @@ class MemoryAttention(nn.Module):
         self._rotation: Rotation | None = None  # of the last size and device
 
     def forward(self, feature: Tensor, position: Tensor, memories: MemoryTokens) -> Tensor:
-        """feature [1 or B, N, dim], position [N, dim] (sine), memories of B -> [B, N, dim]
+        """feature [F or B, N, dim], position [N, dim] (sine), memories of B -> [B, N, dim]
 
-        One feature for all rows stays one until the first look into memories.
+        A frame that several rows are in is looked at once until they look into their memories.
         """
         x = feature + 0.1 * position
         rotation = self.rotation(feature)
@@ -75,8 +82,8 @@ class MemoryAttentionLayer(nn.Module):
         self.norm3 = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
-        """x [1 or B, N, dim] -> [B, N, dim]"""
-        x = x + self.self_attn.over_frame(self.norm1(x), rotation)
+        """x [F or B, N, dim] -> [B, N, dim]"""
+        x = memories.rows(x + self.self_attn.over_frame(self.norm1(x), rotation))
         x = x + self.cross_attn_image.over_memories(self.norm2(x), memories, rotation)
         return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
 

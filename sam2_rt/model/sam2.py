@@ -22,12 +22,19 @@ MEMORY_MASK_SCALE, MEMORY_MASK_BIAS = 20.0, -10.0
 
 
 class Embedding(NamedTuple):
-    """What the image encoder makes of one frame, once."""
+    """What the image encoder makes of F frames, once; mostly of one."""
 
     feature: Tensor
-    """[1, dim, g, g], stride 16"""
+    """[F, dim, g, g], stride 16"""
     high_resolution: tuple[Tensor, Tensor]
-    """[1, dim/8, 4g, 4g] and [1, dim/4, 2g, 2g]: the decoder's skips"""
+    """[F, dim/8, 4g, 4g] and [F, dim/4, 2g, 2g]: the decoder's skips"""
+
+    def rows(self, frame: Tensor | None) -> "Embedding":
+        """One a row, of the frame that the row is in [B]; None: as it is."""
+        if frame is None or len(self.feature) == 1:
+            return self
+        stride_4, stride_8 = self.high_resolution
+        return Embedding(self.feature[frame], (stride_4[frame], stride_8[frame]))
 
 
 class Memories(NamedTuple):
@@ -45,6 +52,9 @@ class Memories(NamedTuple):
     """[B, M] bool, None when nothing is padded"""
     is_pointer: Tensor | None
     """[B, P] bool, likewise"""
+    frame: Tensor | None = None
+    """[B], ascending: which of F frames each row is in; every frame has a row. None: there is one
+    frame for all rows, or one for each."""
 
 
 class PromptTensors(NamedTuple):
@@ -120,13 +130,13 @@ class SAM2(nn.Module):
                 setattr(self.sam_mask_decoder, name, nn.Identity())
 
     def encode_image(self, pixels: Tensor) -> Embedding:
-        """pixels [1, 3, S, S], normalised -> everything later calls need of the frame"""
+        """pixels [F, 3, S, S], normalised -> everything later calls need of the frames"""
         stride_4, stride_8, feature = self.image_encoder(pixels)
         decoder = self.sam_mask_decoder
         return Embedding(feature, (decoder.conv_s0(stride_4), decoder.conv_s1(stride_8)))
 
     def condition_on_memory(self, feature: Tensor, memories: Memories) -> Tensor:
-        """feature [1, dim, g, g], memories of B rows -> [B, dim, g, g]"""
+        """feature [F or B, dim, g, g], memories of B rows -> [B, dim, g, g]"""
         side = feature.shape[2:]
         position = sine_position_2d(feature.shape[1], side[0], side[1], feature.device).flatten(1).T
         tokens = self.memory_attention(
@@ -160,6 +170,7 @@ class SAM2(nn.Module):
             torch.cat([position.expand(batch, -1, -1), pointer_position], dim=1),
             pointers.shape[1],
             is_valid,
+            memories.frame,
         )
 
     def _pointer_position(self, ages: Tensor) -> Tensor:
@@ -252,7 +263,7 @@ class SAM2(nn.Module):
         return Decoded(low[:, 0], torch.ones_like(score), score, pointer)
 
     def encode_memory(self, feature: Tensor, decoded: Decoded, *, is_prompted: bool) -> Tensor:
-        """feature [1, dim, g, g] and B answers of the decoder -> [B, memory_dim, g, g]
+        """feature [1 or B, dim, g, g] and B answers of the decoder -> [B, memory_dim, g, g]
 
         A prompted mask is remembered as a binary one, a propagated mask with its doubts.
         """

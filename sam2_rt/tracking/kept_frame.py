@@ -69,6 +69,10 @@ class KeptFrames:
         self._ring.append(frame)
         return frame
 
+    def drop(self, frame: KeptFrame) -> None:
+        """Keeps a frame no more."""
+        self._ring.remove(frame)
+
     def forget(self, track_id: int) -> None:
         """Drops all that is kept of a track: its number may begin another."""
         for kept in self._ring:

@@ -1,4 +1,4 @@
-"""MemoryBank: what one track remembers, within a bound. Memory is bounded here and nowhere else."""
+"""MemoryBank: what one track remembers and where. Memory is bounded here and in the pool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2_rt.model.config import NUM_RECENT, ModelConfig
+from sam2_rt.model.config import NUM_RECENT
 from sam2_rt.model.sam2 import Memories
 from sam2_rt.tracking.memory_policy import NUM_RECENT_POINTERS, Attended, Choice, choose, surplus
-
-MEMORY_DTYPE = torch.bfloat16  # the official predictor rounds its bank, on every device
+from sam2_rt.tracking.memory_pool import MemoryPool, Room
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,33 +24,27 @@ class Memory:
 
 
 class MemoryBank:
-    """Preallocated room for C conditioning and 6 recent memories and for their pointers.
+    """A berth in a pool: room for C conditioning and 6 recent memories and for their pointers.
 
     Recent memories live at their frame number modulo the room: when a seventh comes, the first is
     too old to be read.
     """
 
-    def __init__(self, config: ModelConfig, max_conditioning: int, device: torch.device) -> None:
-        assert max_conditioning >= 1, f"{max_conditioning} conditioning memories hold no track"
-        self.max_conditioning = max_conditioning
-        side, dim = config.grid, config.dim
-        self.features = torch.zeros(
-            max_conditioning + NUM_RECENT,
-            config.memory_dim,
-            side,
-            side,
-            dtype=MEMORY_DTYPE,
-            device=device,
-        )
-        self.pointers = torch.zeros(max_conditioning + NUM_RECENT_POINTERS, dim, device=device)
-        self._conditioning: dict[int, int] = {}  # frame -> slot, in order of arrival
-        self._recent: list[int | None] = [None] * NUM_RECENT  # frame of each slot
+    def __init__(self, pool: MemoryPool) -> None:
+        """Raises PoolFull. Whoever made it releases it."""
+        self.pool = pool
+        self.max_conditioning = pool.max_conditioning
+        self._berth: int | None = pool.take()
+        self._first = Room(self._berth * pool.slots_a_track, self._berth * pool.pointers_a_track)
+        self._conditioning: dict[int, int] = {}  # frame -> place, in order of arrival
+        self._recent: list[int | None] = [None] * NUM_RECENT  # frame of each place
         self._recent_pointers: list[int | None] = [None] * NUM_RECENT_POINTERS
 
-    @property
-    def num_bytes(self) -> int:
-        """Size of the room, full or empty."""
-        return self.features.nbytes + self.pointers.nbytes
+    def release(self) -> None:
+        """Gives the berth back; a bank is not used after. Twice is no error."""
+        if self._berth is not None:
+            self.pool.give_back(self._berth)
+            self._berth = None
 
     @property
     def conditioning(self) -> tuple[int, ...]:
@@ -61,31 +54,37 @@ class MemoryBank:
     def condition(self, memory: Memory) -> None:
         """Remembers a prompted frame; at the bound the oldest but the first leaves."""
         self._forget_recent(memory.index)
-        slot = self._conditioning.get(memory.index)
-        if slot is None:
+        place = self._conditioning.get(memory.index)
+        if place is None:
             leaving = surplus(self.conditioning, self.max_conditioning)
             if leaving is not None:
-                slot = self._conditioning.pop(leaving)
-                self._demote(leaving, slot)
+                place = self._conditioning.pop(leaving)
+                self._demote(leaving, self._at(place, place))
             else:
-                slot = min(set(range(self.max_conditioning)) - set(self._conditioning.values()))
-            self._conditioning[memory.index] = slot
-        self.features[slot] = memory.features
-        self.pointers[slot] = memory.pointer
+                place = min(set(range(self.max_conditioning)) - set(self._conditioning.values()))
+            self._conditioning[memory.index] = place
+        self._write(self._at(place, place), memory)
+
+    def recent_room(self, index: int) -> Room:
+        """Notes that a tracked frame is remembered; returns where its memory has to be written.
+
+        The frame that falls out of reach gives its room.
+        """
+        self._recent[index % NUM_RECENT] = index
+        self._recent_pointers[index % NUM_RECENT_POINTERS] = index
+        return self._recent_at(index)
 
     def add_recent(self, memory: Memory) -> None:
-        """Remembers a tracked frame; the one that falls out of reach gives its room."""
-        self.features[self._recent_slot(memory.index)] = memory.features
-        self.pointers[self._pointer_slot(memory.index)] = memory.pointer
-        self._recent[memory.index % NUM_RECENT] = memory.index
-        self._recent_pointers[memory.index % NUM_RECENT_POINTERS] = memory.index
+        """Remembers a tracked frame."""
+        self._write(self.recent_room(memory.index), memory)
 
     def replace_recent(self, memory: Memory) -> None:
         """Corrects a tracked frame that is still remembered; one that is not stays forgotten."""
+        room = self._recent_at(memory.index)
         if self._recent[memory.index % NUM_RECENT] == memory.index:
-            self.features[self._recent_slot(memory.index)] = memory.features
+            self.pool.features[room.slot] = memory.features
         if self._recent_pointers[memory.index % NUM_RECENT_POINTERS] == memory.index:
-            self.pointers[self._pointer_slot(memory.index)] = memory.pointer
+            self.pool.pointers[room.pointer_slot] = memory.pointer
 
     def choose(self, index: int, max_attended: int | None = None) -> Choice:
         """What this track reads in frame `index`."""
@@ -94,52 +93,74 @@ class MemoryBank:
         return choose(index, self.conditioning, recent, recent_pointers, max_attended)
 
     def slots(self, choice: Choice) -> tuple[list[int], list[int]]:
-        """Where the chosen memories and pointers lie in `features` and `pointers`."""
-        memories = [self._conditioning.get(i, self._recent_slot(i)) for i, _ in choice.memories]
-        pointers = [self._conditioning.get(i, self._pointer_slot(i)) for i, _ in choice.pointers]
-        return memories, pointers
+        """Where in the pool the chosen memories and pointers lie."""
+        return (
+            [self._room(a.frame).slot for a in choice.memories],
+            [self._room(a.frame).pointer_slot for a in choice.pointers],
+        )
 
-    def _demote(self, index: int, slot: int) -> None:
+    def _demote(self, index: int, room: Room) -> None:
         """A frame that conditions no more is a recent one, unless newer frames took that room."""
-        memory = Memory(index, self.features[slot], self.pointers[slot])
+        pool, there = self.pool, self._recent_at(index)
         if (self._recent[index % NUM_RECENT] or 0) <= index:
-            self.features[self._recent_slot(index)] = memory.features
+            pool.features[there.slot] = pool.features[room.slot]
             self._recent[index % NUM_RECENT] = index
         if (self._recent_pointers[index % NUM_RECENT_POINTERS] or 0) <= index:
-            self.pointers[self._pointer_slot(index)] = memory.pointer
+            pool.pointers[there.pointer_slot] = pool.pointers[room.pointer_slot]
             self._recent_pointers[index % NUM_RECENT_POINTERS] = index
+
+    def _write(self, room: Room, memory: Memory) -> None:
+        self.pool.features[room.slot] = memory.features
+        self.pool.pointers[room.pointer_slot] = memory.pointer
 
     def _forget_recent(self, index: int) -> None:
         self._recent = [None if i == index else i for i in self._recent]
         self._recent_pointers = [None if i == index else i for i in self._recent_pointers]
 
-    def _recent_slot(self, index: int) -> int:
-        return self.max_conditioning + index % NUM_RECENT
+    def _room(self, index: int) -> Room:
+        """Of a frame that is remembered."""
+        place = self._conditioning.get(index)
+        return self._recent_at(index) if place is None else self._at(place, place)
 
-    def _pointer_slot(self, index: int) -> int:
-        return self.max_conditioning + index % NUM_RECENT_POINTERS
+    def _recent_at(self, index: int) -> Room:
+        limit = self.max_conditioning
+        return self._at(limit + index % NUM_RECENT, limit + index % NUM_RECENT_POINTERS)
+
+    def _at(self, place: int, pointer_place: int) -> Room:
+        """The place of a memory and of a pointer within the berth, in the pool."""
+        assert self._berth is not None, "a released bank is not used"
+        return Room(self._first.slot + place, self._first.pointer_slot + pointer_place)
 
 
-def pack(banks: Sequence[MemoryBank], choices: Sequence[Choice]) -> Memories:
-    """What a batch of tracks reads, one row a track, padded to the longest row."""
-    device = banks[0].features.device
+def pack(
+    banks: Sequence[MemoryBank], choices: Sequence[Choice], frames: Sequence[int] | None = None
+) -> Memories:
+    """What a batch of tracks reads, one row a track, padded to the longest row.
+
+    frames: which of several frames each track is in, ascending; None: there is one.
+    """
+    pool = banks[0].pool
+    assert all(bank.pool is pool for bank in banks), "tracks of one batch share a pool"
+    device = pool.features.device
     slots = [bank.slots(choice) for bank, choice in zip(banks, choices, strict=True)]
     num_memories = max(len(memories) for memories, _ in slots)
     num_pointers = max(len(pointers) for _, pointers in slots)
     is_padded = any((len(m), len(p)) != (num_memories, num_pointers) for m, p in slots)
-    rows = list(zip(banks, slots, strict=True))
+    memory_slots = torch.tensor([_pad(m, num_memories) for m, _ in slots], device=device)
+    pointer_slots = torch.tensor([_pad(p, num_pointers) for _, p in slots], device=device)
     return Memories(
-        features=torch.stack([b.features[_pad(m, num_memories)] for b, (m, _) in rows]),
+        features=pool.features[memory_slots],
         ages=_ages([c.memories for c in choices], num_memories, device),
-        pointers=torch.stack([b.pointers[_pad(p, num_pointers)] for b, (_, p) in rows]),
+        pointers=pool.pointers[pointer_slots.long()],
         pointer_ages=_ages([c.pointers for c in choices], num_pointers, device),
         is_memory=_is_filled([len(m) for m, _ in slots], num_memories, device, is_padded),
         is_pointer=_is_filled([len(p) for _, p in slots], num_pointers, device, is_padded),
+        frame=None if frames is None else torch.tensor(frames, device=device),
     )
 
 
 def _pad(slots: list[int], length: int) -> list[int]:
-    """Padding reads slot 0: always a finite number, and masked."""
+    """Padding reads slot 0: always finite numbers, and masked."""
     return slots + [0] * (length - len(slots))
 
 

@@ -34,6 +34,7 @@ def track_step(
     Without a prompt the object is looked for; with one it is where the prompt says.
     """
     feature = recall(model, embedding, memories)
+    embedding = embedding.rows(None if memories is None else memories.frame)
     decoded = answer(model, embedding, feature, prompt).decoded
     return remember(model, embedding, decoded, is_prompted=prompt is not None)
 

@@ -1,15 +1,17 @@
 """Tracker: all tracks of one stream. One step a frame: encode once, prompt, propagate, memorise."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 
-from sam2_rt.model.sam2 import SAM2, Decoded
-from sam2_rt.tracking.frame import Frame, to_input
+from sam2_rt.model.sam2 import SAM2, Embedding
+from sam2_rt.tracking.batch import Found, Search, Seen, encode, look, read
+from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.kept_frame import KeptFrame, KeptFrames, to_mask, to_tensors
 from sam2_rt.tracking.memory_bank import Memory, MemoryBank, pack
+from sam2_rt.tracking.memory_pool import MemoryPool
 from sam2_rt.tracking.prompt import Applied, Prompt, Refused
 from sam2_rt.tracking.track import Prediction, Track
 from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent
@@ -40,10 +42,17 @@ class TrackerConfig:
                 raise ValueError(f"{name} {getattr(self, name)} is not positive")
 
 
-class Tracker:
-    """Steps all tracks of one stream as one batch."""
+class NotFinite(ArithmeticError):
+    """The model gave what is no number; the frame is lost, what was remembered before it is not."""
 
-    def __init__(self, model: SAM2, config: TrackerConfig | None = None) -> None:
+
+class Tracker:
+    """All tracks of one stream. It steps alone, or many of them at once (engine.py)."""
+
+    def __init__(
+        self, model: SAM2, config: TrackerConfig | None = None, pool: MemoryPool | None = None
+    ) -> None:
+        """Without a pool that it shares with other streams it has one of its own."""
         self.model = model
         self.config = config or TrackerConfig()
         self.tracks: dict[int, Track] = {}
@@ -51,68 +60,88 @@ class Tracker:
         self.answers: list[Applied | Refused] = []  # to the prompts of the last step, in order
         self.events: deque[TrackEvent] = deque(maxlen=MAX_EVENTS)  # since take_events()
         self._kept = KeptFrames(self.config.kept_frames)
-        weight = model.no_obj_ptr
-        self._device, self._dtype = weight.device, weight.dtype
+        self._device = model.no_obj_ptr.device
+        self._pool = pool or MemoryPool(
+            model.config, self.config.max_tracks, self.config.max_conditioning, self._device
+        )
 
     @torch.inference_mode()
     def step(self, frame: Frame, prompts: Sequence[Prompt] = ()) -> list[Prediction]:
-        """Follows every track into one more frame; predictions come in order of track_id."""
-        newest = self.encode(frame)
-        decoded = self.apply(prompts)
-        decoded |= self.propagate(newest, self.tracks.keys() - decoded.keys())
-        predictions = self.judge(newest, decoded)
-        self.drop_hidden()
-        return predictions
+        """Follows every track into one more frame; predictions come in order of track_id.
 
-    def encode(self, frame: Frame) -> KeptFrame:
-        """Runs the image encoder: once a frame, whatever is tracked."""
-        pixels = to_input(frame, self.model.config.image_size, self._device, self._dtype)
-        embedding = self.model.encode_image(pixels)
+        Raises NotFinite.
+        """
+        [embedding] = encode(self.model, [frame])
+        newest = self.keep(frame, embedding)
+        answered = self.apply(prompts)
+        search = self.search(newest, self.tracks.keys() - answered.keys())
+        [found] = look(self.model, [search])
+        return self.settle(search, found, answered)
+
+    def keep(self, frame: Frame, embedding: Embedding) -> KeptFrame:
+        """Makes an encoded frame the newest."""
         kept = KeptFrame(self.encoder_calls, frame.pts, embedding)
         self.encoder_calls += 1
         return self._kept.add(kept)
 
-    def apply(self, prompts: Iterable[Prompt]) -> dict[int, Decoded]:
-        """Applies each prompt to the frame its user saw; returns what the newest frame got."""
-        newest, decoded = self._kept.newest, {}
+    def apply(self, prompts: Iterable[Prompt]) -> dict[int, Seen]:
+        """Applies each prompt to the frame its user saw; returns what the newest frame got.
+
+        Raises NotFinite.
+        """
+        newest, answered = self._kept.newest, {}
         self.answers = []
         for prompt in prompts:
-            seen = newest if prompt.pts is None else self._kept.at(prompt.pts)
-            kept = seen or newest
+            kept = newest if prompt.pts is None else self._kept.at(prompt.pts)
             refused = self._refusal(prompt)
             if refused is not None:
                 self.answers.append(refused)
                 continue
-            step = self._correct(kept, prompt) if self._knows(prompt) else self._begin(kept, prompt)
+            is_exact, kept = kept is not None, kept or newest
+            seen = self._correct(kept, prompt) if self._knows(prompt) else self._begin(kept, prompt)
             if kept is newest:
-                decoded[prompt.track_id] = step.decoded
-            self.answers.append(Applied(prompt.track_id, kept.index, is_exact=seen is not None))
-        return decoded
+                answered[prompt.track_id] = seen
+            self.answers.append(Applied(prompt.track_id, kept.index, is_exact=is_exact))
+        return answered
 
-    def propagate(self, kept: KeptFrame, track_ids: Collection[int]) -> dict[int, Decoded]:
-        """Looks for tracks in a frame by what they remember, all as one batch."""
-        tracks = [self.tracks[track_id] for track_id in sorted(track_ids)]
-        if not tracks:
+    def search(self, kept: KeptFrame, track_ids: Collection[int]) -> Search:
+        """What to look for in a frame: tracks, and what each of them reads."""
+        tracks = tuple(self.tracks[track_id] for track_id in sorted(track_ids))
+        limit = self.config.max_attended
+        return Search(kept, tracks, tuple(t.bank.choose(kept.index, limit) for t in tracks))
+
+    def settle(
+        self, search: Search, found: Found, answered: Mapping[int, Seen]
+    ) -> list[Prediction]:
+        """Remembers what was found, and says of each track in the frame what it became.
+
+        answered: by prompts, in the same frame. Raises NotFinite, remembering nothing of it.
+        """
+        predictions = self._judge(search.kept, {**self.remember(search, found), **answered})
+        self.drop_hidden()
+        return predictions
+
+    def remember(self, search: Search, found: Found) -> dict[int, Seen]:
+        """Takes in what a search gave, if all of it are numbers. Raises NotFinite."""
+        if not found.seen:
             return {}
-        banks = [track.bank for track in tracks]
-        memories = pack(banks, [b.choose(kept.index, self.config.max_attended) for b in banks])
-        step = track_step(self.model, kept.embedding, memories, None)
-        rows = {}
-        for row, track in enumerate(tracks):
-            decoded = rows[track.track_id] = _row(step.decoded, row)
-            kept.found[track.track_id] = decoded.mask_logits
-            track.bank.add_recent(Memory(kept.index, step.memory[row], decoded.object_pointer))
+        self._check(search.kept, found.seen)
+        rooms = [track.bank.recent_room(search.kept.index) for track in search.tracks]
+        self._pool.write(rooms, found.memories, found.pointers)
+        rows = {t.track_id: seen for t, seen in zip(search.tracks, found.seen, strict=True)}
+        search.kept.found.update((i, seen.decoded.mask_logits) for i, seen in rows.items())
         return rows
 
-    def judge(self, kept: KeptFrame, decoded: dict[int, Decoded]) -> list[Prediction]:
-        """Turns what was decoded into predictions and moves each track's presence on."""
-        if not decoded:
-            return []
-        ordered = sorted(decoded.items())
-        # The one place where the host waits for the device.
-        numbers = torch.stack([torch.stack([d.object_score, d.iou]) for _, d in ordered]).tolist()
+    def _check(self, kept: KeptFrame, seen: Sequence[Seen]) -> None:
+        """What is no number would be read, and spread, for as long as it is remembered."""
+        if not all(one.is_finite for one in seen):
+            self._kept.drop(kept)
+            raise NotFinite(f"frame {kept.index} gave what is no number and is left out")
+
+    def _judge(self, kept: KeptFrame, rows: Mapping[int, Seen]) -> list[Prediction]:
+        """Turns what was seen into predictions and moves each track's presence on."""
         predictions = []
-        for (track_id, d), (object_score, iou) in zip(ordered, numbers, strict=True):
+        for track_id, (decoded, object_score, iou, _) in sorted(rows.items()):
             track = self.tracks[track_id]
             track.presence, change = track.presence.after(object_score, self.config.presence)
             self._note(change, track_id, kept.index)
@@ -121,10 +150,10 @@ class Tracker:
                     track_id,
                     kept.index,
                     track.presence.state,
-                    d.mask_logits,
+                    decoded.mask_logits,
                     iou,
                     object_score,
-                    d.object_pointer,
+                    decoded.object_pointer,
                 )
             )
         return predictions
@@ -145,6 +174,11 @@ class Tracker:
         self._note(EventKind.REMOVED, track_id, index)
         return Applied(track_id, index, is_exact=True)
 
+    def close(self) -> None:
+        """Gives back all that its tracks hold; it is not stepped after."""
+        for track_id in list(self.tracks):
+            self._forget(track_id)
+
     def take_events(self) -> list[TrackEvent]:
         """The changes since the last call, oldest first."""
         events = list(self.events)
@@ -161,6 +195,9 @@ class Tracker:
         if len(self.tracks) >= self.config.max_tracks:
             limit = f"at most {self.config.max_tracks} tracks: remove one first"
             return Refused(prompt.track_id, "too_many_tracks", limit)
+        if self._pool.num_free == 0:
+            full = "the device has no room for another track: remove one or come back later"
+            return Refused(prompt.track_id, "too_many_tracks", full)
         if (
             prompt.mask is None
             and prompt.box is None
@@ -170,28 +207,35 @@ class Tracker:
             return Refused(prompt.track_id, "bad_prompt", reason)
         return None
 
-    def _begin(self, kept: KeptFrame, prompt: Prompt) -> Step:
+    def _begin(self, kept: KeptFrame, prompt: Prompt) -> Seen:
         """Makes room for a track and answers its first prompt; no track is left if that fails."""
-        bank = MemoryBank(self.model.config, self.config.max_conditioning, self._device)
+        bank = MemoryBank(self._pool)
         track = Track(prompt.track_id, bank)
-        step = self._prompt(track, kept, prompt)
+        try:
+            seen = self._prompt(track, kept, prompt)
+        except BaseException:
+            bank.release()
+            raise
         self.tracks[prompt.track_id] = track
         self._note(EventKind.ADDED, prompt.track_id, kept.index)
-        return step
+        return seen
 
-    def _correct(self, kept: KeptFrame, prompt: Prompt) -> Step:
+    def _correct(self, kept: KeptFrame, prompt: Prompt) -> Seen:
         """Answers a prompt for a track that is there, by its memory and its mask so far."""
         track_id = prompt.track_id
         is_unseen = not kept.is_tracked(track_id) and track_id not in kept.answered
         if is_unseen and kept is self._kept.newest and prompt.mask is None:
-            self.propagate(kept, [track_id])  # it is corrected where it is found
+            search = self.search(kept, [track_id])  # it is corrected where it is found
+            self.remember(search, *look(self.model, [search]))
         return self._prompt(self.tracks[track_id], kept, prompt)
 
-    def _prompt(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Step:
+    def _prompt(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Seen:
         """Answers a prompt in a kept frame and remembers the answer."""
         whole = kept.tell(prompt)
         step = self._answer(track, kept, whole)
-        decoded = _row(step.decoded, 0)
+        [seen] = read(step)
+        self._check(kept, [seen])
+        decoded = seen.decoded
         kept.answered[track.track_id] = decoded.mask_logits
         memory = Memory(kept.index, step.memory[0], decoded.object_pointer)
         if self.config.corrections_are_conditioning or not kept.is_tracked(track.track_id):
@@ -199,7 +243,7 @@ class Tracker:
         else:
             track.bank.replace_recent(memory)
         track.presence = replace(track.presence, frames_hidden=0)  # its user says it is here
-        return Step(decoded, step.memory)
+        return seen
 
     def _answer(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Step:
         size = self.model.config.image_size
@@ -213,14 +257,9 @@ class Tracker:
         return track_step(self.model, kept.embedding, memories, tensors)
 
     def _forget(self, track_id: int) -> None:
-        del self.tracks[track_id]
+        self.tracks.pop(track_id).bank.release()
         self._kept.forget(track_id)
 
     def _note(self, kind: EventKind | None, track_id: int, index: int) -> None:
         if kind is not None:
             self.events.append(TrackEvent(kind, track_id, index))
-
-
-def _row(decoded: Decoded, row: int) -> Decoded:
-    """One row of a batch, without the batch's dimension."""
-    return Decoded(*(field[row] for field in decoded))

@@ -13,6 +13,7 @@ from sam2_rt.engine import (
     StepResult,
     TrackerConfig,
     TrackState,
+    UnknownStream,
 )
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Point, Prompt
@@ -130,3 +131,36 @@ def test_a_device_that_is_not_there_is_named():
     for name in [missing, "abacus"]:
         with pytest.raises(ValueError, match=name):
             Engine.load(EngineConfig(image_size=64, device=name))
+
+
+def test_a_full_device_refuses_a_track_and_harms_none(engine: Engine):
+    small = Engine(engine.model, engine.info, TrackerConfig(max_tracks=2), pool_tracks=3)
+    first, second = small.open(), small.open()
+    clicks = (CLICK, Prompt(2, points=(Point(0.2, 0.2),)))
+    answers = step(small, StepRequest(first, frame(), clicks), StepRequest(second, frame(), clicks))
+    [applied, refused] = answers[1].prompts
+    assert isinstance(applied, Applied)
+    assert isinstance(refused, Refused)
+    assert refused.code == "too_many_tracks"
+    assert "device" in refused.message
+    again = step(small, StepRequest(first, frame(1)), StepRequest(second, frame(1)))
+    assert [len(one.masks) for one in again] == [2, 1]
+
+
+def test_a_stream_that_closes_gives_its_room_back(engine: Engine):
+    small = Engine(engine.model, engine.info, TrackerConfig(max_tracks=2), pool_tracks=1)
+    for _ in range(3):
+        stream = small.open()
+        [result] = step(small, StepRequest(stream, frame(), (CLICK,)))
+        assert isinstance(result.prompts[0], Applied)
+        assert small.pool.num_free == 0
+        small.close(stream)
+        assert small.pool.num_free == 1
+
+
+def test_a_stream_that_closes_between_two_ticks_is_not_missed_by_the_others(engine: Engine):
+    streams = [engine.open() for _ in range(3)]
+    step(engine, *(StepRequest(stream, frame(), (CLICK,)) for stream in streams))
+    engine.close(streams[1])
+    answers = engine.step([StepRequest(stream, frame(1)) for stream in streams])
+    assert [type(answer) for answer in answers] == [StepResult, UnknownStream, StepResult]

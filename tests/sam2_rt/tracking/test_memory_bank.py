@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from sam2_rt.model.config import TINY, ModelConfig, TrunkConfig
+from sam2_rt.model.config import ModelConfig, TrunkConfig
 from sam2_rt.tracking.memory_bank import Memory, MemoryBank, pack
+from sam2_rt.tracking.memory_pool import MemoryPool
 
 SMALL = ModelConfig(TrunkConfig(16, 1, (1, 1, 1, 1), ()), image_size=32, dim=64, memory_dim=16)
 CPU = torch.device("cpu")
@@ -13,8 +14,13 @@ def memory(index: int) -> Memory:
     return Memory(index, torch.full((16, 2, 2), float(index)), torch.full((64,), float(index)))
 
 
-def bank_of(num_frames: int, conditioning: tuple[int, ...] = (0,), limit: int = 3) -> MemoryBank:
-    bank = MemoryBank(SMALL, limit, CPU)
+def bank_of(
+    num_frames: int,
+    conditioning: tuple[int, ...] = (0,),
+    limit: int = 3,
+    pool: MemoryPool | None = None,
+) -> MemoryBank:
+    bank = MemoryBank(pool or MemoryPool(SMALL, 1, limit, CPU))
     for index in range(num_frames):
         if index in conditioning:
             bank.condition(memory(index))
@@ -37,10 +43,11 @@ def test_what_is_chosen_is_what_is_read(index: int):
 
 def test_the_room_is_made_once():
     bank = bank_of(1)
-    before, pointers_before = bank.features.data_ptr(), bank.pointers.data_ptr()
+    pool = bank.pool
+    before, pointers_before = pool.features.data_ptr(), pool.pointers.data_ptr()
     for index in range(1, 500):
         bank.add_recent(memory(index))
-    assert (bank.features.data_ptr(), bank.pointers.data_ptr()) == (before, pointers_before)
+    assert (pool.features.data_ptr(), pool.pointers.data_ptr()) == (before, pointers_before)
     choice = bank.choose(500)
     assert (len(choice.memories), len(choice.pointers)) == (1 + 6, 1 + 15)
 
@@ -87,7 +94,8 @@ def test_a_replaced_recent_memory_is_read_and_a_forgotten_one_stays_forgotten():
 
 
 def test_rows_of_different_ages_are_padded_and_say_so():
-    banks = [bank_of(1), bank_of(9)]
+    pool = MemoryPool(SMALL, 2, 3, CPU)
+    banks = [bank_of(1, pool=pool), bank_of(9, pool=pool)]
     memories = pack(banks, [bank.choose(9) for bank in banks])
     assert memories.features.shape[:2] == (2, 7)
     assert memories.is_memory is not None
@@ -96,7 +104,30 @@ def test_rows_of_different_ages_are_padded_and_say_so():
     assert memories.is_pointer.sum(1).tolist() == [1, 9]
 
 
-def test_a_track_costs_half_a_mebibyte_a_memory_at_1024():
-    bank = MemoryBank(ModelConfig(TINY), 4, CPU)
-    pointers = (4 + 15) * 256 * 4
-    assert bank.num_bytes == (4 + 6) * 512 * 1024 + pointers
+def test_banks_of_one_pool_do_not_touch_each_other():
+    pool = MemoryPool(SMALL, 2, 3, CPU)
+    first, second = bank_of(1, pool=pool), bank_of(1, pool=pool)
+    before = pack([first], [first.choose(9)])
+    for index in range(1, 40):
+        second.add_recent(memory(index + 100))
+        second.condition(memory(index + 200))
+    after = pack([first], [first.choose(9)])
+    assert torch.equal(before.features, after.features)
+    assert torch.equal(before.pointers, after.pointers)
+
+
+def test_tracks_of_two_pools_are_no_batch():
+    banks = [bank_of(3), bank_of(3)]
+    with pytest.raises(AssertionError, match="share a pool"):
+        pack(banks, [bank.choose(3) for bank in banks])
+
+
+def test_a_released_bank_is_not_used_and_its_berth_begins_another():
+    pool = MemoryPool(SMALL, 1, 3, CPU)
+    bank = bank_of(3, pool=pool)
+    bank.release()
+    bank.release()
+    assert pool.num_free == 1
+    with pytest.raises(AssertionError, match="released"):
+        bank.add_recent(memory(4))
+    assert bank_of(1, pool=pool).choose(2).memories[0].frame == 0

@@ -5,7 +5,7 @@ from torch import nn
 from sam2_rt.data.sample import Sample
 from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
-from sam2_rt.tracking import memory_bank
+from sam2_rt.tracking import memory_pool
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Prompt
 from sam2_rt.tracking.tracker import Tracker
@@ -33,7 +33,7 @@ def tracked(model: SAM2, sample: Sample) -> list[torch.Tensor]:
 
 @torch.no_grad()
 def test_training_unrolls_the_step_that_serving_takes(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(memory_bank, "MEMORY_DTYPE", torch.float32)
+    monkeypatch.setattr(memory_pool, "MEMORY_DTYPE", torch.float32)
     model, sample = small_model().eval(), SQUARES.make(3, 9)
     unrolled = _Unrolled(model, collate([sample], CPU, 1), Plan("mask"))
     unrolled.run()

@@ -1,0 +1,114 @@
+"""Tick: one frame of each of many streams, as one batch; a fault stays with its own stream."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import torch
+
+from sam2_rt.model.sam2 import SAM2, Embedding
+from sam2_rt.tracking.batch import Found, Search, Seen, encode, look
+from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.prompt import Prompt
+from sam2_rt.tracking.track import Prediction
+from sam2_rt.tracking.tracker import NotFinite, Tracker
+
+log = logging.getLogger(__name__)
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+PASSING = (NotFinite, torch.OutOfMemoryError, MemoryError)
+"""Faults after which a stream is as it was before the frame."""
+
+
+class TickLost(Exception):
+    """A stream has no answer for this frame, and goes on with the next: the cause says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """What one stream has for a tick. A stream has one turn."""
+
+    tracker: Tracker
+    frame: Frame
+    prompts: tuple[Prompt, ...] = ()
+
+
+class Asked(NamedTuple):
+    """A turn after its prompts: what is left to look for."""
+
+    tracker: Tracker
+    search: Search
+    answered: Mapping[int, Seen]
+
+
+@torch.inference_mode()
+def tick(model: SAM2, turns: Sequence[Turn]) -> list[list[Prediction] | Exception]:
+    """Follows every track of every stream into one more frame; one answer a turn, in order.
+
+    An exception is the answer of its own turn; TickLost if the stream can go on.
+    """
+    embedded = together(lambda frames: encode(model, frames), [turn.frame for turn in turns])
+    asked = each(_ask, turns, embedded)
+    found = together(lambda some: look(model, [one.search for one in some]), asked)
+    return each(_settle, asked, found)
+
+
+def _ask(turn: Turn, embedding: Embedding) -> Asked:
+    tracker = turn.tracker
+    newest = tracker.keep(turn.frame, embedding)
+    answered = tracker.apply(turn.prompts)
+    search = tracker.search(newest, tracker.tracks.keys() - answered.keys())
+    return Asked(tracker, search, answered)
+
+
+def _settle(asked: Asked, found: Found) -> list[Prediction]:
+    return asked.tracker.settle(asked.search, found, asked.answered)
+
+
+def together(
+    call: Callable[[Sequence[In]], Sequence[Out]], items: Sequence[In | Exception]
+) -> list[Out | Exception]:
+    """Calls once for all; if that fails, one by one, so that only the guilty get the fault.
+
+    The call changes nothing but what it returns. Items that are exceptions are answered by
+    themselves.
+    """
+    good = [item for item in items if not isinstance(item, Exception)]
+    answers = iter(_attempt(call, good))
+    return [item if isinstance(item, Exception) else next(answers) for item in items]
+
+
+def _attempt(
+    call: Callable[[Sequence[In]], Sequence[Out]], items: Sequence[In]
+) -> Sequence[Out | Exception]:
+    if not items:
+        return []
+    try:
+        return call(items)
+    except Exception as error:  # noqa: BLE001 the fault boundary between streams
+        fault = TickLost(f"{type(error).__name__}: {error}")
+    if len(items) == 1:
+        return [fault]
+    # Out of the except block: what the failed batch held on the device is free again.
+    log.warning("a batch of %d failed and is done one by one: %s", len(items), fault)
+    return [answer for item in items for answer in _attempt(call, [item])]
+
+
+def each(call: Callable[..., Out], *columns: Sequence[object]) -> list[Out | Exception]:
+    """Calls once a row; a row that holds an exception is answered by it."""
+    return [_call(call, row) for row in zip(*columns, strict=True)]
+
+
+def _call(call: Callable[..., Out], row: tuple[object, ...]) -> Out | Exception:
+    for item in row:
+        if isinstance(item, Exception):
+            return item
+    try:
+        return call(*row)
+    except PASSING as error:
+        return TickLost(f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 the fault boundary between streams
+        return error

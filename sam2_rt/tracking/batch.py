@@ -1,0 +1,120 @@
+"""Batch: what is done for the frames and tracks of many streams at once. It changes no stream."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sam2_rt.model.sam2 import SAM2, Decoded, Embedding
+from sam2_rt.tracking.frame import Frame, to_input
+from sam2_rt.tracking.kept_frame import KeptFrame
+from sam2_rt.tracking.memory_bank import pack
+from sam2_rt.tracking.memory_policy import Choice
+from sam2_rt.tracking.track import Track
+from sam2_rt.tracking.track_step import Step, track_step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """The tracks of one stream that are looked for in its newest frame; perhaps none."""
+
+    kept: KeptFrame
+    tracks: tuple[Track, ...]
+    choices: tuple[Choice, ...]
+    """What each of them reads."""
+
+
+class Seen(NamedTuple):
+    """One track in one frame, with what the host has to know of it."""
+
+    decoded: Decoded
+    """Without the batch's dimension."""
+    object_score: float
+    """Logit; > 0 is visible"""
+    iou: float
+    """Predicted, 0..1"""
+    is_finite: bool
+    """Whether all that would be remembered are numbers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search gave: a row a track, in order."""
+
+    seen: tuple[Seen, ...]
+    memories: Tensor
+    """[B, memory_dim, g, g], not remembered yet"""
+    pointers: Tensor
+    """[B, dim]"""
+
+
+def encode(model: SAM2, frames: Sequence[Frame]) -> list[Embedding]:
+    """Runs the image encoder once over all frames: one embedding each."""
+    weight = model.no_obj_ptr
+    size = model.config.image_size
+    pixels = [to_input(frame, size, weight.device, weight.dtype) for frame in frames]
+    embedding = model.encode_image(torch.cat(pixels) if len(pixels) > 1 else pixels[0])
+    if len(frames) == 1:
+        return [embedding]
+    # Copies: streams keep frames for different times, and a view would keep all of them.
+    features = (embedding.feature, *embedding.high_resolution)
+    return [
+        Embedding(feature, (stride_4, stride_8))
+        for feature, stride_4, stride_8 in zip(*(_apart(f) for f in features), strict=True)
+    ]
+
+
+def look(model: SAM2, searches: Sequence[Search]) -> list[Found]:
+    """Looks for all tracks of all streams as one batch, by what each remembers."""
+    busy = [search for search in searches if search.tracks]
+    if not busy:
+        return [Found((), *_NOTHING)] * len(searches)
+    step = _step(model, busy)
+    seen = read(step)
+    found, first = [], 0
+    for search in searches:
+        rows = slice(first, first + len(search.tracks))
+        first = rows.stop
+        pointers = step.decoded.object_pointer[rows]
+        found.append(Found(tuple(seen[rows]), step.memory[rows], pointers))
+    return found
+
+
+def read(step: Step) -> list[Seen]:
+    """The rows of a step. The one place where the host waits for the device."""
+    decoded, memory = step
+    pointer = decoded.object_pointer
+    is_finite = memory.isfinite().flatten(1).all(dim=1) & pointer.isfinite().all(dim=1)
+    numbers = torch.stack([decoded.object_score, decoded.iou, is_finite.float()], dim=1).tolist()
+    return [
+        Seen(Decoded(*(field[row] for field in decoded)), score, iou, bool(is_good))
+        for row, (score, iou, is_good) in enumerate(numbers)
+    ]
+
+
+_NOTHING = (torch.empty(0), torch.empty(0))
+
+
+def _step(model: SAM2, searches: Sequence[Search]) -> Step:
+    """One step for all; every search has a track."""
+    banks = [track.bank for search in searches for track in search.tracks]
+    choices = [choice for search in searches for choice in search.choices]
+    embeddings = [search.kept.embedding for search in searches]
+    if len(searches) == 1:
+        return track_step(model, embeddings[0], pack(banks, choices), None)
+    frames = [number for number, search in enumerate(searches) for _ in search.tracks]
+    return track_step(model, _together(embeddings), pack(banks, choices, frames), None)
+
+
+def _together(embeddings: Sequence[Embedding]) -> Embedding:
+    feature = torch.cat([e.feature for e in embeddings])
+    stride_4 = torch.cat([e.high_resolution[0] for e in embeddings])
+    stride_8 = torch.cat([e.high_resolution[1] for e in embeddings])
+    return Embedding(feature, (stride_4, stride_8))
+
+
+def _apart(features: Tensor) -> list[Tensor]:
+    """[F, ...] -> F of [1, ...], each with memory of its own"""
+    return [feature[None].clone() for feature in features.unbind()]
