@@ -1,12 +1,18 @@
 """Who may come in: a fixed number of places, and a clear answer when all are taken."""
 
+from typing import Literal
+
+FullKind = Literal["full", "not_ready", "no_ports"]
+
 
 class Full(Exception):
     """All places are taken, or the service takes nobody now; try again after `retry_after_s`."""
 
-    def __init__(self, reason: str, retry_after_s: int) -> None:
+    def __init__(self, reason: str, retry_after_s: int, kind: FullKind = "full") -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.kind = kind
+        """For the metrics."""
 
 
 class Admission:
@@ -20,11 +26,16 @@ class Admission:
 
     def enter(self, *, is_ready: bool) -> None:
         """Takes a place. Raises Full when there is none or the service is not ready."""
-        if not is_ready:
-            raise Full("the service is starting or stopping", self._retry_after_s)
+        self.check(is_ready=is_ready)
         if self.taken >= self._max_sessions:
             raise Full(f"all {self._max_sessions} places are taken", self._retry_after_s)
         self.taken += 1
+
+    def check(self, *, is_ready: bool) -> None:
+        """Raises Full when the service is not ready."""
+        if not is_ready:
+            words = "the service is starting or stopping"
+            raise Full(words, self._retry_after_s, "not_ready")
 
     def leave(self) -> None:
         """Gives the place back."""

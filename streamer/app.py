@@ -94,12 +94,18 @@ async def livez(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 when the engine is loaded and the service is not stopping, full or not."""
+    """200 when the engine is loaded and the service does not drain or stop, full or not."""
     service = service_of(request)
     if not service.is_ready:
-        state = "stopping" if service.is_stopping else str(service.worker.state)
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the engine is {state}")
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the service is {_state(service)}")
     return PlainTextResponse("ok")
+
+
+def _state(service: Service) -> str:
+    """Why it takes nobody."""
+    if service.is_stopping:
+        return "stopping"
+    return "draining" if service.is_draining else str(service.worker.state)
 
 
 async def get_metrics(request: Request) -> Response:

@@ -93,7 +93,7 @@ def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR09
     match error:
         case Full():
             headers = {"Retry-After": str(error.retry_after_s)}
-            return "full", Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers)
+            return error.kind, Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers)
         case Problem():
             return _REASONS[error.status], error
         case UnicodeDecodeError():

@@ -35,6 +35,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
 class IceServer(BaseModel):
     """A STUN or TURN server, as RTCConfiguration spells it."""
 
@@ -124,8 +127,10 @@ class Settings(BaseSettings):
     """From the answer to the first frame of video."""
     idle_timeout_s: float = Field(default=10.0, gt=0)
     """Without a frame, after which a viewer counts as gone."""
+    drain_timeout_s: float = Field(default=15.0, ge=0)
+    """After SIGTERM, for the viewers to go elsewhere; nobody new is let in."""
     stop_timeout_s: float = Field(default=10.0, gt=0)
-    """For the sessions and the engine to end after SIGTERM."""
+    """For the sessions that are left, and the engine, to end after that."""
 
     ice_servers: tuple[IceServer, ...] = ()
     """Told to clients, and used by the service itself. JSON in the environment."""
@@ -139,6 +144,11 @@ class Settings(BaseSettings):
     answers sooner."""
     media_addresses: tuple[Annotated[str, AfterValidator(_check_address)], ...] = ()
     """Local addresses for media. Empty: all interfaces, and loopback when `host` is loopback."""
+    media_public_address: Annotated[str, AfterValidator(_check_address)] | None = None
+    """What a 1:1 NAT, as of a cloud, makes of this machine's address: clients are told this one."""
+    media_ports: tuple[Port, Port] | None = None
+    """First and last UDP port for media. JSON in the environment, as [50000, 50099]. None: any.
+    A session uses one for each of `media_addresses`; without a free one it is answered 503."""
     ingest_start_bitrate_bps: int = Field(default=2_500_000, ge=30_000)
     """Where a browser's encoder begins: its own start is far lower and climbs slowly."""
     ingest_min_bitrate_bps: int = Field(default=500_000, ge=30_000)
@@ -146,6 +156,12 @@ class Settings(BaseSettings):
     returned_start_bitrate_bps: int = Field(default=1_500_000, ge=30_000)
     returned_min_bitrate_bps: int = Field(default=250_000, ge=30_000)
     returned_max_bitrate_bps: int = Field(default=3_000_000, ge=30_000)
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        if self.media_ports is not None and self.media_ports[0] > self.media_ports[1]:
+            raise ValueError(f"media_ports {self.media_ports}: the first is above the last")
+        return self
 
     @model_validator(mode="after")
     def _check_access(self) -> Self:

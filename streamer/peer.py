@@ -25,6 +25,7 @@ from streamer.picture import FORMAT, to_frame, to_picture
 from streamer.rtc.fragment import MAX_CANDIDATES, Fragment, FragmentRefused, usable
 from streamer.rtc.jitter_buffer import Intake, release_at_once
 from streamer.rtc.offer import NoCandidates, OfferRefused, check, offer_faults
+from streamer.rtc.ports import PortRange, taking_ports
 from streamer.rtc.sdp import ufrags, without_mdns
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
 from streamer.slot import Slot
@@ -67,10 +68,12 @@ class ReturnedVideo(MediaStreamTrack):
 class Peer:
     """A streamer.viewer.Viewer over WebRTC."""
 
-    def __init__(self, ice_servers: Sequence[IceServer]) -> None:
+    def __init__(self, ice_servers: Sequence[IceServer], ports: PortRange | None = None) -> None:
         # None would make aiortc ask a public STUN server.
         servers = [RTCIceServer(s.urls, s.username, s.password) for s in ice_servers]
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._ports = ports
+        """For media; None: any."""
         self._connection.on("datachannel", self._take_channel)
         self._connection.on("connectionstatechange", self._follow_state)
         self._control: RTCDataChannel | None = None
@@ -87,14 +90,14 @@ class Peer:
         self.on_end: Callable[[Outcome], None] = lambda _outcome: None
 
     async def answer(self, offer: str) -> str:
-        """SDP offer -> SDP answer with all candidates. Raises OfferError or NoCandidates."""
+        """SDP offer -> SDP answer with all candidates. Raises OfferError, NoPorts, NoCandidates."""
         text = without_mdns(offer)
         check(text)
         self._ufrags = ufrags(text)
         with offer_faults():
             await self._connection.setRemoteDescription(RTCSessionDescription(text, "offer"))
         self._choose_video()
-        with offer_faults():
+        with offer_faults(), taking_ports(self._ports):
             await self._connection.setLocalDescription(await self._connection.createAnswer())
         answer: str = self._connection.localDescription.sdp
         if "\na=candidate:" not in answer:

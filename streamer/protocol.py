@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
+from streamer.handover import DrainMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
 from streamer.output import ConfigureMessage
 
@@ -209,7 +210,15 @@ class StatsMessage(Message):
 
 T = TypeVar("T")
 ClientMessage = PromptMessage | RemoveMessage | ConfigureMessage | PingMessage
-ServerMessage = HelloMessage | AckMessage | PongMessage | EventMessage | ErrorMessage | StatsMessage
+ServerMessage = (
+    HelloMessage
+    | AckMessage
+    | PongMessage
+    | EventMessage
+    | ErrorMessage
+    | StatsMessage
+    | DrainMessage
+)
 _CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(
     Annotated[ClientMessage, Field(discriminator="type")]
 )

@@ -1,4 +1,4 @@
-"""Server: uvicorn on uvloop. A signal ends the sessions first, while probes still get answers."""
+"""Server: uvicorn on uvloop. SIGTERM drains, then the sessions end, then the server."""
 
 import signal
 import socket
@@ -50,8 +50,10 @@ class Server(uvicorn.Server):
         self._on_settled = on_settled
         """Told of the worker, once, when the engine is loaded or will never be."""
         self._is_told = False
+        self._drain_by_s: float | None = None
+        """time.monotonic() at which the viewers have had time to leave; None while serving."""
         self._stop_by_s: float | None = None
-        """time.monotonic() at which the sessions have had their time; None while serving."""
+        """The same for the sessions, which are ended; None until then."""
 
     def run_to_end(self) -> int:
         """Serves; the exit code: 0 after a signal, 1 when the worker died.
@@ -79,6 +81,11 @@ class Server(uvicorn.Server):
             self._on_settled(service.worker)
         if service.worker.state is WorkerState.DEAD:
             self._begin_stop()  # of no use without its engine; whoever runs it starts it again
+        if self._drain_by_s is not None and self._stop_by_s is None:
+            left_s = self._drain_by_s - time.monotonic()
+            service.begin_drain(max(0.0, left_s))
+            if service.num_open == 0 or left_s <= 0:
+                self._begin_stop()
         if self._stop_by_s is not None:
             service.begin_stop()
             if service.num_open == 0 or time.monotonic() > self._stop_by_s:
@@ -86,10 +93,13 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT: the first begins to stop, a second SIGINT does not wait."""
+        """SIGTERM drains. SIGINT, from somebody at the keyboard, stops; a second does not wait."""
         if self._stop_by_s is not None and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
-        self._begin_stop()
+        if sig == signal.SIGINT:
+            self._begin_stop()
+        elif self._drain_by_s is None:
+            self._drain_by_s = time.monotonic() + self._settings.drain_timeout_s
 
     def _begin_stop(self) -> None:
         if self._stop_by_s is None:

@@ -14,15 +14,17 @@ from types import TracebackType
 from typing import Final, Self
 
 from streamer import turn
-from streamer.admission import Admission
+from streamer.admission import Admission, Full
 from streamer.bearer import Guard
 from streamer.config import IceServer, Settings, is_loopback
+from streamer.handover import DrainMessage
 from streamer.metrics import Metrics
 from streamer.peer import Peer
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.bitrate import use_bounds
 from streamer.rtc.fragment import Fragment
-from streamer.rtc.sdp import with_bitrate_hints
+from streamer.rtc.ports import NoPorts, PortRange
+from streamer.rtc.sdp import with_bitrate_hints, with_public_address
 from streamer.session import Session
 from streamer.viewer import Outcome
 from streamer.worker import Steps, Worker, WorkerState
@@ -72,6 +74,8 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.metrics.places.set(settings.max_sessions)
+        self.is_draining = False
+        """Viewers were told to go elsewhere."""
         self.is_stopping = False
         self._stop_by_s = 0.0
         """When to give the engine up, by time.monotonic(), once is_stopping."""
@@ -82,6 +86,7 @@ class Service:
         """Open ones, by id; at most max_sessions."""
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_ENDS)
         """Ids of the last that ended."""
+        self._ports = None if settings.media_ports is None else PortRange(*settings.media_ports)
         self._painter = ThreadPoolExecutor(_PAINTERS, "painter")
         self._until_exit = AsyncExitStack()
         _prepare_rtc(settings)
@@ -112,12 +117,23 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """The engine is loaded and sessions are taken. A full service is ready."""
-        return self.worker.state is WorkerState.READY and not self.is_stopping
+        is_leaving = self.is_draining or self.is_stopping
+        return self.worker.state is WorkerState.READY and not is_leaving
 
     @property
     def num_open(self) -> int:
         """Sessions that have not ended."""
         return len(self._sessions)
+
+    def begin_drain(self, seconds_left: float) -> None:
+        """Takes nobody any more and tells the viewers that they have this long to go elsewhere."""
+        if self.is_draining:
+            return
+        self.is_draining = True
+        log.info("draining: %s sessions have %.0f s", self.num_open, seconds_left)
+        told = DrainMessage(seconds=seconds_left).model_dump_json()
+        for stay in self._sessions.values():
+            stay.peer.say(told)
 
     def begin_stop(self) -> None:
         """Takes nobody any more and ends all sessions; they take a moment."""
@@ -130,23 +146,25 @@ class Service:
     async def answer(self, offer: str) -> Answer:
         """Lets a viewer in.
 
-        Raises Full, OfferError, NoCandidates, or TimeoutError when no answer came to be.
+        Raises Full (for want of UDP ports too), OfferError, NoCandidates, or TimeoutError when no
+        answer came to be.
         """
         self._admission.enter(is_ready=self.is_ready)
         servers = turn.ice_servers(self.settings)
-        peer = Peer(servers if self.settings.uses_ice_servers else ())
+        peer = Peer(servers if self.settings.uses_ice_servers else (), self._ports)
         try:
             async with asyncio.timeout(self.settings.answer_timeout_s):
                 sdp = await peer.answer(offer)
-        except BaseException:
+            self._admission.check(is_ready=self.is_ready)  # still, since the offer came
+        except BaseException as error:
             self._admission.leave()
             await peer.close()
+            if isinstance(error, NoPorts):
+                raise Full(str(error), self.settings.retry_after_s, "no_ports") from error
             raise
         tag = hashlib.sha256(sdp.encode()).hexdigest()[:16]
         session_id = self._begin(peer, tag)
-        if self.is_stopping:  # since the offer came
-            self.end(session_id)
-        return Answer(session_id, self._hinted(sdp), tag, servers)
+        return Answer(session_id, self._told(sdp), tag, servers)
 
     def tag_of(self, session_id: str) -> str:
         """Names the ICE session of a session. Raises UnknownSession."""
@@ -190,8 +208,11 @@ class Service:
             self.metrics.sessions.set(self.num_open)
             self._admission.leave()
 
-    def _hinted(self, sdp: str) -> str:
+    def _told(self, sdp: str) -> str:
+        """The answer as the viewer gets it."""
         settings = self.settings
+        if settings.media_public_address is not None:
+            sdp = with_public_address(sdp, settings.media_public_address)
         return with_bitrate_hints(
             sdp,
             settings.ingest_start_bitrate_bps,

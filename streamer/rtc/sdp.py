@@ -1,5 +1,6 @@
 """What offers and answers need beyond aiortc: plain text in, plain text out."""
 
+import ipaddress
 import re
 from typing import Final
 
@@ -27,6 +28,27 @@ def without_mdns(offer: str) -> str:
         section if _CANDIDATE.search(section) else _END.sub("", section)
         for section in _SECTION.split(text)
     )
+
+
+def with_public_address(answer: str, address: str) -> str:
+    """The answer as seen through a 1:1 NAT: host candidates of its IP version say this address.
+
+    Ports stay. Loopback goes too: it means another machine to whoever reads it elsewhere.
+    """
+    version = ipaddress.ip_address(address).version
+    lines: list[str] = []
+    replaced: set[str] = set()
+    for line in answer.splitlines(keepends=True):
+        fields = line.split(" ")
+        is_host = line.startswith("a=candidate:") and fields[7].strip() == "host"
+        if is_host and ipaddress.ip_address(fields[4]).version == version:
+            replaced.add(fields[4])
+            fields[4] = address
+        lines.append(" ".join(fields))
+    text = "".join(lines)
+    for local in replaced:  # the default destination is one of them (RFC 8839, section 4.2.1.2)
+        text = text.replace(f" IP{version} {local}\r\n", f" IP{version} {address}\r\n")
+    return text
 
 
 def with_bitrate_hints(answer: str, start_bps: int, min_bps: int, max_bps: int) -> str:

@@ -37,8 +37,11 @@ async def running(
     await asyncio.wait_for(task, 10)
 
 
-async def test_a_signal_ends_the_sessions_before_the_server():
-    async with running() as (server, task, told), connected(told.urls[0]) as viewer:
+async def test_a_signal_drains_and_what_is_left_is_ended_before_the_server():
+    async with (
+        running(drain_timeout_s=0.5) as (server, task, told),
+        connected(told.urls[0]) as viewer,
+    ):
         service = server._service
         server.handle_exit(signal.SIGTERM, None)
         await asyncio.wait_for(task, 10)
@@ -46,12 +49,30 @@ async def test_a_signal_ends_the_sessions_before_the_server():
         assert sample("streamer_sessions_ended_total", {"outcome": "stopped"}) == 1
         assert service.worker.fault is None
         assert viewer.errors() == [("ended", None)]
+        (drain,) = [m for m in viewer.said if m["type"] == "drain"]
+        assert 0 < drain["seconds"] <= 0.5
+
+
+async def test_a_drain_ends_with_the_last_session():
+    async with running(drain_timeout_s=600) as (server, task, told):
+        async with connected(told.urls[0]) as viewer, httpx.AsyncClient() as http:
+            server.handle_exit(signal.SIGTERM, None)
+            await eventually(lambda: any(m["type"] == "drain" for m in viewer.said))
+            assert (await http.get(f"{told.urls[0]}/readyz")).status_code == 503
+            assert (await http.get(f"{told.urls[0]}/livez")).status_code == 200
+            body = {"sdp": "v=0", "type": "offer"}
+            refused = await http.post(f"{told.urls[0]}/offer", json=body)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+            assert not task.done()
+        await asyncio.wait_for(task, 10)
+        sample = server._service.metrics.registry.get_sample_value
+        assert sample("streamer_sessions_ended_total", {"outcome": "left"}) == 1
 
 
 async def test_probes_are_answered_while_the_sessions_end():
     async with running() as (server, _, told), httpx.AsyncClient() as http:
         server._service._sessions["stuck"] = SimpleNamespace(session=Stuck())
-        server.handle_exit(signal.SIGTERM, None)
+        server.handle_exit(signal.SIGINT, None)
         await eventually(lambda: server._service.is_stopping)
         assert (await http.get(f"{told.urls[0]}/readyz")).status_code == 503
         assert (await http.get(f"{told.urls[0]}/livez")).status_code == 200
@@ -85,7 +106,7 @@ async def test_a_stuck_step_does_not_hold_the_end_up():
             return super().step(requests)
 
     async with (
-        running(StuckEngine, stop_timeout_s=0.5) as (server, task, told),
+        running(StuckEngine, stop_timeout_s=0.5, drain_timeout_s=0) as (server, task, told),
         connected(told.urls[0]) as viewer,
     ):
         viewer.click()

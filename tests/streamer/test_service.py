@@ -1,8 +1,10 @@
 import asyncio
+import socket
 
 import pytest
 from fake_viewer import eventually
-from loopback import OtherSide
+from loopback import OtherSide, connected
+from served import serving
 
 from fake_engine import FakeEngine
 from streamer.admission import Full
@@ -37,7 +39,7 @@ async def test_a_stop_ends_the_sessions_and_lets_nobody_in():
     assert count(service, "sessions") == 0
 
 
-async def test_an_offer_that_outlives_the_stop_is_ended_too(monkeypatch: pytest.MonkeyPatch):
+async def test_an_offer_that_outlives_the_stop_is_refused(monkeypatch: pytest.MonkeyPatch):
     answer, other = Peer.answer, OtherSide()
 
     async def answer_late(peer: Peer, offer: str) -> str:
@@ -48,8 +50,9 @@ async def test_an_offer_that_outlives_the_stop_is_ended_too(monkeypatch: pytest.
     monkeypatch.setattr(Peer, "answer", answer_late)
     async with Service(Settings(), FakeEngine) as service:
         await ready(service)
-        await service.answer(await other.offer())
-        await eventually(lambda: service.num_open == 0)
+        with pytest.raises(Full, match="stopping"):
+            await service.answer(await other.offer())
+        assert service.num_open == 0
         await other.close()
 
 
@@ -66,6 +69,55 @@ async def test_an_answer_that_takes_too_long_gives_its_place_back(monkeypatch: p
                 await service.answer("v=0")
         with pytest.raises(OfferError):
             await service.answer("v=0")
+
+
+async def test_a_drain_lets_nobody_in_and_the_sessions_go_on():
+    other = OtherSide()
+    async with serving() as served, connected(served.url) as viewer:
+        served.service.begin_drain(12.5)
+        assert not served.service.is_ready
+        with pytest.raises(Full, match="starting or stopping") as caught:
+            await served.service.answer(await other.offer())
+        assert caught.value.kind == "not_ready"
+        await eventually(lambda: {"type": "drain", "seconds": 12.5} in viewer.said)
+        num_masks = len(viewer.masks)
+        await eventually(lambda: len(viewer.masks) > num_masks + 5)
+        served.service.begin_drain(1)
+        viewer.tell(type="ping", seq=1)
+        await eventually(lambda: {"type": "pong", "seq": 1} in viewer.said)
+        assert [m["seconds"] for m in viewer.said if m["type"] == "drain"] == [12.5]
+        await other.close()
+
+
+async def test_a_session_for_which_no_port_is_left_is_refused_and_leaves_none_taken():
+    with socket.socket(type=socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    others = [OtherSide(), OtherSide(), OtherSide()]
+    offers = [await other.offer() for other in others]
+    async with Service(Settings(media_ports=(port, port)), FakeEngine) as service:
+        await ready(service)
+        first = await service.answer(offers[0])
+        assert f" {port} typ host" in first.sdp
+        with pytest.raises(Full, match=f"UDP ports {port} to {port} are all in use") as caught:
+            await service.answer(offers[1])
+        assert caught.value.kind == "no_ports"
+        assert service.num_open == 1
+        service.end(first.session_id)
+        await eventually(lambda: service.num_open == 0)
+        assert f" {port} typ host" in (await service.answer(offers[2])).sdp
+    for other in others:
+        await other.close()
+
+
+async def test_the_answer_says_the_address_that_the_nat_gives():
+    other = OtherSide()
+    async with Service(Settings(media_public_address="203.0.113.7"), FakeEngine) as service:
+        await ready(service)
+        sdp = (await service.answer(await other.offer())).sdp
+        assert " 203.0.113.7 " in sdp
+        assert "127.0.0.1" not in sdp.partition("m=")[2]
+        await other.close()
 
 
 async def test_sessions_have_names_that_nobody_guesses():

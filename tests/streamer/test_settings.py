@@ -24,6 +24,9 @@ def test_no_ice_server_is_used_unless_one_is_set():
         {"max_sessions": 0},
         {"idle_timeout_s": 0},
         {"media_addresses": ("localhost",)},
+        {"media_ports": (50_001, 50_000)},
+        {"media_ports": (0, 50_000)},
+        {"media_public_address": "example.org"},
     ],
 )
 def test_a_value_out_of_range_is_refused(wrong: dict[str, object]):

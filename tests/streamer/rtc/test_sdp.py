@@ -1,7 +1,7 @@
 from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 from aiortc.sdp import SessionDescription
 
-from streamer.rtc.sdp import with_bitrate_hints, without_mdns
+from streamer.rtc.sdp import with_bitrate_hints, with_public_address, without_mdns
 
 CANDIDATES = (
     "a=candidate:1 1 udp 2113937151 0d3c4e1a-72f1.local 51234 typ host\r\n",
@@ -45,3 +45,24 @@ def test_an_offer_that_is_left_without_candidates_does_not_say_that_they_are_all
     assert without_mdns(real + hidden) == real + "a=end-of-candidates\r\n"
     two = f"m=video\r\n{hidden}m=application\r\n{real}{hidden}"
     assert without_mdns(two) == (f"m=video\r\nm=application\r\n{real}a=end-of-candidates\r\n")
+
+
+def test_host_candidates_say_the_public_address_and_others_stay():
+    lines = (
+        "v=0",
+        "o=- 1 2 IN IP4 0.0.0.0",
+        "m=video 40000 UDP/TLS/RTP/SAVPF 96",
+        "c=IN IP4 10.0.0.5",
+        "a=rtcp:9 IN IP4 0.0.0.0",
+        "a=candidate:a 1 udp 2130706431 10.0.0.5 40000 typ host",
+        "a=candidate:b 1 udp 2130706431 fd00::5 40001 typ host",
+        "a=candidate:c 1 udp 1694498815 198.51.100.4 5 typ srflx raddr 10.0.0.5 rport 40000",
+    )
+    answer = "".join(f"{line}\r\n" for line in lines)
+    seen = with_public_address(answer, "203.0.113.7").splitlines()
+    assert seen[3] == "c=IN IP4 203.0.113.7"
+    assert seen[5] == "a=candidate:a 1 udp 2130706431 203.0.113.7 40000 typ host"
+    assert [seen[row] for row in (1, 4, 6, 7)] == [lines[row] for row in (1, 4, 6, 7)]
+    sixth = with_public_address(answer, "2001:db8::7").splitlines()
+    assert sixth[6] == "a=candidate:b 1 udp 2130706431 2001:db8::7 40001 typ host"
+    assert sixth[5] == lines[5]

@@ -1,0 +1,15 @@
+"""Messages of the control channel by which a viewer goes on elsewhere. No torch."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from streamer.message import Message
+
+
+class DrainMessage(Message):
+    """The service stops soon: offer anew, to whoever answers now, and leave when that stands."""
+
+    type: Literal["drain"] = "drain"
+    seconds: Annotated[float, Field(ge=0)]
+    """Until the session ends."""
