@@ -16,7 +16,9 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from sam2_rt.bench_streams import Streams, time_streams
 from sam2_rt.data.ball_clip import make_clip
+from sam2_rt.engine import EngineInfo
 from sam2_rt.model import zoo
 from sam2_rt.model.config import NUM_RECENT
 from sam2_rt.model.sam2 import SAM2, Memories
@@ -51,6 +53,8 @@ class Wanted:
     dtype: Literal["float32", "bfloat16"]
     """Of ours; a peer stays float32."""
     peer: Peer | None
+    streams: int = 1
+    """More: all of them in one batch, beside as many engines that take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,11 @@ def measure(wanted: Wanted) -> None:
     with torch.inference_mode():
         stages = time_stages(sam2, wanted.tracks)
         steps = time_steps(sam2, clicks, wanted.frames, other)
-    _show(wanted, sam2.config.image_size, stages, steps)
+    size = sam2.config.image_size
+    _show(wanted, size, stages, steps)
+    if wanted.streams > 1:
+        shape = wanted.streams, wanted.tracks, wanted.frames
+        _show_streams(wanted, size, time_streams(sam2, _info(wanted, sam2), *shape))
 
 
 def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
@@ -215,6 +223,39 @@ def _show(wanted: Wanted, image_size: int, stages: dict[str, float], steps: Step
         wanted.dtype,
         *(f"{milliseconds:.0f}" for milliseconds in (*stages.values(), steps.ours_ms)),
         *(f"{value:.2f}" for value in (steps.peer_ms, steps.ratio, steps.mask_iou) if value),
+    )
+    console.print(f"| {' | '.join(map(str, cells))} |", soft_wrap=True)
+
+
+def _info(wanted: Wanted, model: SAM2) -> EngineInfo:
+    is_trained = zoo.cached(wanted.model) is not None
+    size = model.config.image_size
+    return EngineInfo(wanted.model, size, "cpu", wanted.dtype, is_trained, wanted.tracks)
+
+
+def _show_streams(wanted: Wanted, image_size: int, streams: Streams) -> None:
+    console = Console()
+    title = f"{wanted.model} at {image_size}, {wanted.streams} streams x {wanted.tracks} tracks"
+    table = Table("", "frames/s", title=title)
+    table.add_row("in one batch", f"{streams.batched_fps:.1f}")
+    table.add_row("in turn", f"{streams.in_turn_fps:.1f}")
+    table.add_row("ratio", f"{streams.ratio:.2f}")
+    table.add_row("a tick, p50 / p99", f"{streams.p50_ms:.0f} / {streams.p99_ms:.0f} ms")
+    console.print(table)
+    here = {"date": time.strftime("%Y-%m-%d"), "commit": _commit(), "torch": torch.__version__}
+    numbers = {
+        name: getattr(streams, name)
+        for name in ("batched_fps", "in_turn_fps", "ratio", "p50_ms", "p99_ms")
+    }
+    row = here | asdict(wanted) | {"image_size": image_size} | numbers
+    console.print(json.dumps(row), soft_wrap=True)
+    cells = (
+        *here.values(),
+        f"{wanted.model} at {image_size}",
+        f"{wanted.streams} x {wanted.tracks}",
+        wanted.threads,
+        wanted.dtype,
+        *(f"{value:.2f}" for value in numbers.values()),
     )
     console.print(f"| {' | '.join(map(str, cells))} |", soft_wrap=True)
 

@@ -8,7 +8,10 @@ import typer
 def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     model: Annotated[str, typer.Option(help="A name of `sam2-rt models`.")] = "nano",
     image_size: Annotated[int | None, typer.Option(help="Side of the input, pixels.")] = None,
-    tracks: Annotated[int, typer.Option(min=1, max=16)] = 1,
+    tracks: Annotated[int, typer.Option(min=1, max=16, help="Of each stream.")] = 1,
+    streams: Annotated[
+        int, typer.Option(min=1, max=64, help="More than one: in a batch, beside taking turns.")
+    ] = 1,
     frames: Annotated[int, typer.Option(min=1, help="Steps that are timed.")] = 10,
     threads: Annotated[int, typer.Option(min=1)] = 2,
     dtype: Annotated[
@@ -24,6 +27,6 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
 
     try:
         other = Peer(peer) if peer else None
-        measure(Wanted(model, image_size, tracks, frames, threads, dtype, other))
+        measure(Wanted(model, image_size, tracks, frames, threads, dtype, other, streams))
     except (UnknownModel, ValueError) as error:
         raise typer.BadParameter(str(error)) from error

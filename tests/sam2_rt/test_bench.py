@@ -6,6 +6,7 @@ import torch
 from typer.testing import CliRunner
 
 from sam2_rt.bench import FULL_BANK, Steps, time_stages
+from sam2_rt.bench_streams import Streams
 from sam2_rt.cli import app
 from sam2_rt.model import zoo
 from sam2_rt.model.config import TINY, ModelConfig
@@ -91,3 +92,20 @@ def test_what_cannot_be_measured_is_a_usage_error(wrong: list[str]):
     result = CliRunner().invoke(app, ["bench", *wrong])
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+def test_with_streams_it_prints_what_a_batch_gains_over_taking_turns():
+    output = run("--image-size", "64", "--frames", "3", "--streams", "3", "--tracks", "2")
+    row = json.loads([line for line in output.splitlines() if line.startswith("{")][1])
+    assert row["streams"] == 3
+    assert row["ratio"] == pytest.approx(row["batched_fps"] / row["in_turn_fps"])
+    assert 0 < row["p50_ms"] <= row["p99_ms"]
+    assert "3 streams x 2 tracks" in output
+
+
+def test_throughput_counts_the_frames_of_all_streams():
+    streams = Streams((0.1, 0.2, 0.1), (0.4, 0.4, 0.5), 4)
+    assert streams.batched_fps == 40
+    assert streams.in_turn_fps == 10
+    assert streams.ratio == 4
+    assert streams.p50_ms == 100
