@@ -30,6 +30,8 @@ class Offer(BaseModel):
 
     sdp: str
     type: Literal["offer"]
+    resume: str | None = None
+    """The last token of the viewer's session before this one."""
 
 
 class AnswerBody(BaseModel):
@@ -40,6 +42,8 @@ class AnswerBody(BaseModel):
     session: str
     location: str
     """DELETE it to end the session."""
+    resumed: tuple[int, ...]
+    """Tracks that go on from the session before; none without a token that is good."""
 
 
 class Config(BaseModel):
@@ -81,9 +85,13 @@ async def post_offer(request: Request) -> AnswerBody:
     with refusals(request):
         require_type(request, "application/json")
         offer = Offer.model_validate_json(await read_body(request))
-        answer = await service_of(request).answer(offer.sdp)
-    where = location(answer.session_id)
-    return AnswerBody(sdp=answer.sdp, session=answer.session_id, location=where)
+        answer = await service_of(request).answer(offer.sdp, offer.resume)
+    return AnswerBody(
+        sdp=answer.sdp,
+        session=answer.session_id,
+        location=location(answer.session_id),
+        resumed=answer.resumed,
+    )
 
 
 async def livez(request: Request) -> Response:

@@ -134,6 +134,13 @@ class Settings(BaseSettings):
 
     ice_servers: tuple[IceServer, ...] = ()
     """Told to clients, and used by the service itself. JSON in the environment."""
+    resume_secret: SecretStr | None = Field(default=None, min_length=32)
+    """Shared by the services that take viewers over from each other. None: a viewer can come back
+    to this process only."""
+    resume_ttl_s: int = Field(default=60, ge=1)
+    """For which a resume token is good."""
+    drain_url: str | None = None
+    """Where viewers go when the service drains; None: where they came from."""
     turn_secret: SecretStr | None = Field(default=None, min_length=1)
     """Shared with the TURN servers (coturn: static-auth-secret): each session gets a user of its
     own with those of `ice_servers` that name none."""

@@ -39,6 +39,8 @@ class Conversation:
         self._say_text = say
         self._metrics = metrics
         self._prompts = PromptQueue()
+        self._restored: tuple[Asked, ...] = ()
+        """What goes on from the viewer's session before this one; with the first frame."""
         self._names: deque[tuple[int, int]] = deque(maxlen=_KEPT_NAMES)
         """(index, in_rtp) of the last frames stepped."""
 
@@ -70,16 +72,21 @@ class Conversation:
         except ProtocolError as error:
             self.refuse(error)
 
+    def restore(self, prompts: Sequence[Prompt]) -> None:
+        """Begins these tracks in the first frame."""
+        self._restored = tuple(Asked(None, prompt, None) for prompt in prompts)
+
     def ask(self, stream_id: int, arrival: Arrival) -> Question:
         """The step of a frame, with what was said since the last."""
-        removals, prompts = self._prompts.take()
+        removals, said = self._prompts.take()
+        prompts, self._restored = (*self._restored, *said), ()
         request = StepRequest(
             stream_id,
             arrival.frame,
             tuple(_placed(asked, arrival) for asked in prompts),
             tuple(given_up.track_id for given_up in removals),
         )
-        return Question(request, arrival.in_rtp, tuple(removals), tuple(prompts))
+        return Question(request, arrival.in_rtp, tuple(removals), prompts)
 
     def answer(self, question: Question, result: StepResult) -> None:
         """Tells what the step carried out, refused and noticed."""
@@ -111,6 +118,8 @@ class Conversation:
                 continue
             self._metrics.prompts.labels("applied").inc()
             if isinstance(item, Asked):
+                if item.seq is None:  # nobody waits for an answer; the event tells of the track
+                    continue
                 self.prompt_seq = item.seq
             self.say(
                 protocol.AckMessage(

@@ -13,3 +13,14 @@ class DrainMessage(Message):
     type: Literal["drain"] = "drain"
     seconds: Annotated[float, Field(ge=0)]
     """Until the session ends."""
+    url: str | None = None
+    """Where to go; None: where the viewer came from, which leads to another service by now."""
+
+
+class ResumeMessage(Message):
+    """Bring this with the next offer, and tracking goes on under the same ids."""
+
+    type: Literal["resume"] = "resume"
+    token: str
+    seconds: Annotated[int, Field(ge=0)]
+    """For which the token is good."""

@@ -47,6 +47,7 @@ class Metrics:
         )
         self.offers_refused = counter("offers_refused_total", "Offers refused, by why.", "reason")
         self.tokens_refused = counter("tokens_refused_total", "Requests without a good token.")
+        self.resumes = counter("resumes_total", "Resume tokens in offers, by outcome.", "outcome")
         self.session_errors = counter("session_errors_total", "Our own faults in sessions.")
         self.frames_received = counter("frames_received_total", "Frames that arrived, decoded.")
         self.frames_processed = counter("frames_processed_total", "Frames that were stepped.")

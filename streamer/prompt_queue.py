@@ -11,7 +11,8 @@ from streamer.protocol import MAX_PROMPTS_WAITING, ProtocolError
 class Asked:
     """A prompt, and the frame its viewer saw."""
 
-    seq: int
+    seq: int | None
+    """None: from the viewer's session before this one."""
     prompt: Prompt
     rtp_timestamp: int | None
     """Of the frame that the viewer saw, as the client sent it; None: the newest."""

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
-from streamer.handover import DrainMessage
+from streamer.handover import DrainMessage, ResumeMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
 from streamer.output import ConfigureMessage
 
@@ -218,6 +218,7 @@ ServerMessage = (
     | ErrorMessage
     | StatsMessage
     | DrainMessage
+    | ResumeMessage
 )
 _CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(
     Annotated[ClientMessage, Field(discriminator="type")]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from sam2_rt.tracking.prompt import Prompt
 from streamer import turn
 from streamer.admission import Admission, Full
 from streamer.bearer import Guard
@@ -20,6 +21,7 @@ from streamer.config import IceServer, Settings, is_loopback
 from streamer.handover import DrainMessage
 from streamer.metrics import Metrics
 from streamer.peer import Peer
+from streamer.resume import Seals, Teller, restore
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.bitrate import use_bounds
 from streamer.rtc.fragment import Fragment
@@ -49,6 +51,8 @@ class Answer:
     """Names the ICE session: the ETag of RFC 9725."""
     ice_servers: Sequence[IceServer]
     """For the viewer, with a user of its own."""
+    resumed: tuple[int, ...]
+    """Tracks that go on from the viewer's session before this one."""
 
 
 class UnknownSession(LookupError):
@@ -65,6 +69,7 @@ class Stay:
     session: Session
     peer: Peer
     tag: str
+    teller: Teller
 
 
 class Service:
@@ -81,6 +86,9 @@ class Service:
         """When to give the engine up, by time.monotonic(), once is_stopping."""
         self._admission = Admission(settings.max_sessions, settings.retry_after_s)
         self.guard = Guard(settings)
+        secret = settings.resume_secret
+        shared = None if secret is None else secret.get_secret_value()
+        self._seals = Seals(shared, settings.resume_ttl_s)
         self._load = load
         self._sessions: dict[str, Stay] = {}
         """Open ones, by id; at most max_sessions."""
@@ -131,8 +139,9 @@ class Service:
             return
         self.is_draining = True
         log.info("draining: %s sessions have %.0f s", self.num_open, seconds_left)
-        told = DrainMessage(seconds=seconds_left).model_dump_json()
+        told = DrainMessage(seconds=seconds_left, url=self.settings.drain_url).model_dump_json()
         for stay in self._sessions.values():
+            stay.teller.tell_now()
             stay.peer.say(told)
 
     def begin_stop(self) -> None:
@@ -143,8 +152,8 @@ class Service:
         for stay in self._sessions.values():
             stay.session.end(Outcome.STOPPED)
 
-    async def answer(self, offer: str) -> Answer:
-        """Lets a viewer in.
+    async def answer(self, offer: str, resume: str | None = None) -> Answer:
+        """Lets a viewer in; with a resume token its tracks go on.
 
         Raises Full (for want of UDP ports too), OfferError, NoCandidates, or TimeoutError when no
         answer came to be.
@@ -163,8 +172,10 @@ class Service:
                 raise Full(str(error), self.settings.retry_after_s, "no_ports") from error
             raise
         tag = hashlib.sha256(sdp.encode()).hexdigest()[:16]
-        session_id = self._begin(peer, tag)
-        return Answer(session_id, self._told(sdp), tag, servers)
+        prompts = restore(self._seals, resume, self.metrics)
+        session_id = self._begin(peer, tag, prompts)
+        resumed = tuple(prompt.track_id for prompt in prompts)
+        return Answer(session_id, self._told(sdp), tag, servers, resumed)
 
     def tag_of(self, session_id: str) -> str:
         """Names the ICE session of a session. Raises UnknownSession."""
@@ -190,19 +201,24 @@ class Service:
             raise UnknownSession(session_id)
         return stay
 
-    def _begin(self, peer: Peer, tag: str) -> str:
+    def _begin(self, peer: Peer, tag: str, prompts: Sequence[Prompt]) -> str:
         session_id = secrets.token_urlsafe(12)
         session = Session(session_id, peer, self.worker, self._painter, self.metrics, self.settings)
-        self._sessions[session_id] = Stay(session, peer, tag)
+        session.restore(prompts)
+        teller = Teller(self._seals, lambda: session.last_result, peer.say, self._painter)
+        self._sessions[session_id] = stay = Stay(session, peer, tag, teller)
         self.metrics.sessions.set(self.num_open)
-        self._tasks.create_task(self._run(session), name=f"session {session_id}")
+        self._tasks.create_task(self._run(stay), name=f"session {session_id}")
         return session_id
 
-    async def _run(self, session: Session) -> None:
+    async def _run(self, stay: Stay) -> None:
+        session = stay.session
+        telling = self._tasks.create_task(stay.teller.run())
         try:
             outcome = await session.run()
             self.metrics.sessions_ended.labels(outcome.value).inc()
         finally:
+            telling.cancel()
             del self._sessions[session.session_id]
             self._ended.append(session.session_id)
             self.metrics.sessions.set(self.num_open)

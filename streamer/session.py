@@ -4,13 +4,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar, TypeVarTuple
 
 from sam2_rt.engine import StepResult
+from sam2_rt.tracking.prompt import Prompt
 from streamer import mask_message
 from streamer.background import read_image
 from streamer.compositor import Compositor, still_hides
@@ -61,6 +62,8 @@ class Session:
         self.session_id = session_id
         self.output = Output()
         """What the viewer gets back now; the offer may choose before run() and the viewer later."""
+        self.last_result: StepResult | None = None
+        """Of the last step, for who takes the viewer over."""
         self._viewer = viewer
         self._worker = worker
         self._painter = painter
@@ -89,6 +92,10 @@ class Session:
         """Makes run() end; the first outcome stands."""
         if not self._ended.done():
             self._ended.set_result(outcome)
+
+    def restore(self, prompts: Sequence[Prompt]) -> None:
+        """Goes on with tracks of the viewer's session before this one; before run()."""
+        self._conversation.restore(prompts)
 
     async def run(self) -> Outcome:
         """Until the viewer has gone. Never raises but for cancellation: this is the boundary."""
@@ -196,6 +203,7 @@ class Session:
             result = await self._worker.step(question.request)
             self._tally.step(result, time.monotonic() - begun_s)
             self._conversation.answer(question, result)
+            self.last_result = result
             hides = still_hides(hides, result)
             stepped = Stepped(arrival, result, self._conversation.prompt_seq, hides)
             if self._viewer.wants_masks:

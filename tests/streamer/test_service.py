@@ -79,7 +79,7 @@ async def test_a_drain_lets_nobody_in_and_the_sessions_go_on():
         with pytest.raises(Full, match="starting or stopping") as caught:
             await served.service.answer(await other.offer())
         assert caught.value.kind == "not_ready"
-        await eventually(lambda: {"type": "drain", "seconds": 12.5} in viewer.said)
+        await eventually(lambda: {"type": "drain", "seconds": 12.5, "url": None} in viewer.said)
         num_masks = len(viewer.masks)
         await eventually(lambda: len(viewer.masks) > num_masks + 5)
         served.service.begin_drain(1)
