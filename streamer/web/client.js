@@ -122,9 +122,16 @@ export class Sam2Client extends EventTarget {
     return this.#ask({ type: "remove", track_id: trackId });
   }
 
-  /** @param {{output: "overlay" | "none"}} output what the returned video shows @returns {Promise<Ack>} */
-  configure({ output }) {
-    return this.#ask({ type: "configure", output });
+  /**
+   * What comes back from now on. A strength, 0..1, goes with blur, pixelate, redact-blur and
+   * spotlight; a colour ("#rrggbb") or an image (base64 of a JPEG, PNG or WebP file) with replace.
+   * @param {{output: "overlay" | "masks" | "none" | "blur" | "replace" | "green" | "cutout" |
+   *          "pixelate" | "redact-blur" | "spotlight",
+   *          strength?: number, colour?: string, image?: string}} output
+   * @returns {Promise<Ack>} rejected with code "bad_message" or "bad_image" for what makes no sense
+   */
+  configure({ output, strength, colour, image }) {
+    return this.#ask({ type: "configure", output, strength, colour, image });
   }
 
   /**

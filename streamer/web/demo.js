@@ -1,6 +1,9 @@
 /** The page: a source, a Sam2Client, the picture to point at, the objects and the status line. */
 
 import { Sam2Client, Sam2Error } from "./client.js";
+import { History } from "./history.js";
+import { Outputs } from "./outputs.js";
+import { paintMasks } from "./painter.js";
 import { Picture } from "./picture.js";
 import { SourceError, openCamera, openFile, openPattern } from "./sources.js";
 import { Tracks, colourOf } from "./tracks.js";
@@ -11,11 +14,14 @@ const MAX_AGES = 90; // mask frames of which the latency is the median
 const $ = (id) => document.getElementById(id);
 const picture = new Picture($("picture"));
 const tracks = new Tracks($("tracks"));
+const outputs = new Outputs($("outputs"));
+const history = new History();
 let client = null;
 let source = null;
 let ages = [];
 let lastSeen = new Map(); // track_id -> index of the last frame with the object that had it before
 let maxTracks = Infinity;
+let isConfiguring = false;
 
 /** idle -> connecting -> live -> idle; the stylesheet shows what belongs to each. */
 function enter(phase) {
@@ -56,7 +62,7 @@ async function start(open) {
     tracks.add();
     $("hint").hidden = false;
     $("picture").focus({ preventScroll: true });
-    if (!$("overlay").checked) await client.configure({ output: "none" });
+    await configure();
   } catch (error) {
     stop();
     notify(inWords(error));
@@ -70,6 +76,9 @@ function stop() {
   ages = [];
   lastSeen = new Map();
   tracks.clear();
+  history.clear();
+  $("undo").disabled = true;
+  $("masks").hidden = true;
   picture.show(null);
   enter("idle");
 }
@@ -103,7 +112,9 @@ function showTraining({ name, model, is_trained }) {
   $("banner").hidden = is_trained !== false; // null while the model loads
 }
 
-function showMasks({ index, objects, ageMs }) {
+function showMasks(frame) {
+  const { index, objects, ageMs } = frame;
+  if (!$("masks").hidden) paintMasks($("masks"), frame);
   for (const { trackId, state } of objects) {
     const isStale = index <= (lastSeen.get(trackId) ?? -1); // masks may come late, out of order
     if (tracks.stateOf(trackId) && !isStale) tracks.show(trackId, state);
@@ -128,11 +139,13 @@ async function say(said) {
   const trackId = tracks.selected;
   if (!trackId) return;
   if (tracks.stateOf(trackId) === "new") tracks.show(trackId, "pending");
-  const rtpTimestamp = client.sentTimestamp(said.rtpTimestamp);
-  const answered = client.prompt({ ...said, trackId, rtpTimestamp });
+  const told = { ...said, rtpTimestamp: client.sentTimestamp(said.rtpTimestamp) };
+  const answered = client.prompt({ ...told, trackId });
   picture.mark(said, colourOf(trackId), answered);
   try {
     await answered;
+    history.add(trackId, told);
+    $("undo").disabled = false;
     $("hint").hidden = true;
     notify("");
   } catch (error) {
@@ -150,7 +163,27 @@ function newObject() {
   }
 }
 
+async function undo() {
+  if (!client?.isOpen) return;
+  const word = history.undo();
+  $("undo").disabled = history.isEmpty;
+  if (!word) return;
+  const { trackId, left } = word;
+  if (left === null) {
+    await removeObject(trackId);
+    return;
+  }
+  try {
+    await client.prompt({ ...left, trackId, clear: true });
+    tracks.select(trackId);
+  } catch (error) {
+    if (client) notify(inWords(error));
+  }
+}
+
 async function removeObject(trackId) {
+  history.forget(trackId);
+  $("undo").disabled = history.isEmpty;
   const wasKnown = !["new", undefined].includes(tracks.stateOf(trackId));
   const isTold = wasKnown && client?.isOpen;
   if (isTold) tracks.dismiss(trackId);
@@ -170,22 +203,43 @@ async function removeObject(trackId) {
   }
 }
 
-async function setOverlay() {
-  if (!client?.isOpen) return;
+/** Tells the service what to show; while it answers, only the newest of further wishes is kept. */
+async function configure() {
+  if (!client?.isOpen || isConfiguring || !outputs.chosen) return;
+  isConfiguring = true;
+  const asked = client;
   try {
-    await client.configure({ output: $("overlay").checked ? "overlay" : "none" });
+    let wish;
+    do {
+      wish = outputs.chosen;
+      await asked.configure(wish);
+      if (asked === client) showOutput(wish);
+    } while (asked === client && JSON.stringify(outputs.chosen ?? wish) !== JSON.stringify(wish));
   } catch (error) {
-    if (client) notify(inWords(error));
+    if (asked === client) notify(inWords(error));
+  } finally {
+    isConfiguring = false;
   }
 }
 
+/** Where no picture comes back, the viewer's own is shown and the masks are painted here. */
+function showOutput({ output }) {
+  const isHere = output === "masks";
+  if ($("masks").hidden !== isHere) return;
+  $("masks").hidden = !isHere;
+  picture.show(isHere ? source.stream : client.returned);
+}
+
 function onKey(event) {
-  const isTyping = event.ctrlKey || event.metaKey || event.altKey;
+  const isTyping =
+    event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("select, input");
   if (document.body.dataset.phase !== "live" || isTyping) return;
   const number = Number(event.key);
   if (Number.isInteger(number) && number >= 1 && number <= NUMBER_KEYS) tracks.select(number);
   else if (event.key === "n" || event.key === "N") newObject();
-  else if (event.key === "o" || event.key === "O") $("overlay").click();
+  else if (event.key === "o" || event.key === "O") {
+    outputs.choose(outputs.name === "overlay" ? "none" : "overlay");
+  } else if (event.key === "z" || event.key === "Z") undo();
   else if (event.key === "Delete" && tracks.selected) removeObject(tracks.selected);
 }
 
@@ -200,8 +254,11 @@ $("file").onchange = ({ target }) => {
 $("stop").onclick = stop;
 $("new").onclick = newObject;
 $("notice-close").onclick = () => notify("");
-$("overlay").onchange = setOverlay;
+$("undo").onclick = undo;
+outputs.addEventListener("choose", configure);
+outputs.addEventListener("fault", ({ detail }) => notify(detail));
 $("tools").onchange = ({ target }) => (picture.tool = target.value);
+tracks.addEventListener("select", ({ detail }) => (picture.colour = colourOf(detail)));
 tracks.addEventListener("remove", ({ detail }) => removeObject(detail));
 picture.addEventListener("say", ({ detail }) => say(detail));
 document.addEventListener("keydown", onKey);

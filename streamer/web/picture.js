@@ -1,20 +1,26 @@
-/** The returned video as a thing to point at: pointer, touch and keys become points and boxes. */
+/** The returned video as a thing to point at: pointer, touch and keys become what is said of it. */
+
+import { Brush } from "./brush.js";
 
 const MIN_BOX = 0.01; // of the frame's side; a smaller drag is a click
 const STEP = 0.02; // of the frame's side for each arrow key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FADE_MS = 900; // a carried-out click fades; its object's colour has taken over
 
+const SAME_RATIO = 0.1; // of a ratio; encoders cut a row or a column off
+
 /**
  * @typedef {{points?: [number, number, 0 | 1][], box?: [number, number, number, number],
- *            rtpTimestamp: number | undefined}} Said
+ *            mask?: {size: [number, number], counts: string}, rtpTimestamp: number | undefined}} Said
  *     in 0..1 of the frame; rtpTimestamp of the returned frame that the viewer saw
  */
 
-/** Dispatches `say`, with a Said as detail, for each click, tap, drag or Enter. */
+/** Dispatches `say`, with a Said as detail, for each click, tap, drag, painted mask or Enter. */
 export class Picture extends EventTarget {
-  /** @type {"add" | "erase" | "box"} what a plain click means */
+  /** @type {"add" | "erase" | "box" | "brush"} what a plain click means */
   tool = "add";
+  /** @type {string} of the paint: that of the selected object */
+  colour = "#fff";
 
   #element;
   #video;
@@ -24,6 +30,9 @@ export class Picture extends EventTarget {
   #seen = undefined; // rtpTimestamp of the frame on screen
   #press = null; // {x, y, isBox, isPositive, rtpTimestamp} while a button is down
   #cursor = [0.5, 0.5];
+  #brush;
+  #painted = undefined; // rtpTimestamp of the frame on screen when painting began
+  #ratio = null; // width of a frame by its height, as first seen
 
   /** @param {HTMLElement} element holding #returned, #marks, #rubber and #crosshair */
   constructor(element) {
@@ -33,10 +42,17 @@ export class Picture extends EventTarget {
     this.#marks = element.querySelector("svg");
     this.#rubber = this.#marks.querySelector("rect");
     this.#crosshair = element.querySelector("#crosshair");
+    this.#brush = new Brush(element.querySelector("#paint"));
+    this.#brush.addEventListener("paint", ({ detail: mask }) =>
+      this.#say({ mask, rtpTimestamp: this.#painted }),
+    );
     element.addEventListener("pointerdown", (event) => this.#down(event));
     element.addEventListener("pointermove", (event) => this.#move(event));
     element.addEventListener("pointerup", (event) => this.#up(event));
-    element.addEventListener("pointercancel", () => this.#release());
+    element.addEventListener("pointercancel", () => {
+      this.#brush.cancel();
+      this.#release();
+    });
     element.addEventListener("contextmenu", (event) => event.preventDefault());
     element.addEventListener("keydown", (event) => this.#key(event));
     element.addEventListener("blur", () => this.#crosshair.toggleAttribute("hidden", true));
@@ -48,6 +64,8 @@ export class Picture extends EventTarget {
   show(stream) {
     this.#video.srcObject = stream;
     this.#seen = undefined;
+    this.#brush.cancel();
+    if (!stream) this.#ratio = null;
   }
 
   /**
@@ -79,13 +97,17 @@ export class Picture extends EventTarget {
 
   #reshape() {
     const { videoWidth, videoHeight } = this.#video;
-    if (videoWidth && videoHeight) {
-      document.body.style.setProperty("--ratio", String(videoWidth / videoHeight));
-    }
+    if (!videoWidth || !videoHeight) return;
+    this.#ratio ??= videoWidth / videoHeight;
+    // A cutout comes with its alpha beside it, which is not to be seen here.
+    const isDouble = Math.abs(videoWidth / videoHeight / this.#ratio / 2 - 1) < SAME_RATIO;
+    if (!isDouble) this.#ratio = videoWidth / videoHeight;
+    this.#element.toggleAttribute("data-double", isDouble);
+    document.body.style.setProperty("--ratio", String(this.#ratio));
   }
 
   #at({ clientX, clientY }) {
-    const { left, top, width, height } = this.#video.getBoundingClientRect();
+    const { left, top, width, height } = this.#element.getBoundingClientRect();
     return [unit((clientX - left) / width), unit((clientY - top) / height)];
   }
 
@@ -94,6 +116,10 @@ export class Picture extends EventTarget {
     const [x, y] = this.#at(event);
     const isErase = event.button === 2 || event.altKey || this.tool === "erase";
     const isBox = event.button === 0 && (event.shiftKey || this.tool === "box");
+    if (this.tool === "brush" && !isBox) {
+      if (!this.#brush.isWet) this.#painted = this.#seen;
+      this.#brush.down([x, y], this.#ratio ?? 1, { colour: this.colour, isErasing: isErase });
+    }
     // The frame at the moment of the press: by the release the picture has moved on.
     this.#press = { x, y, isBox, isPositive: !isErase, rtpTimestamp: this.#seen };
     this.#element.setPointerCapture(event.pointerId);
@@ -101,6 +127,7 @@ export class Picture extends EventTarget {
   }
 
   #move(event) {
+    this.#brush.move(this.#at(event));
     if (!this.#press?.isBox) return;
     const [x0, y0, x1, y1] = between(this.#press, this.#at(event));
     const sides = { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
@@ -112,6 +139,11 @@ export class Picture extends EventTarget {
 
   #up(event) {
     if (!this.#press) return;
+    if (this.#brush.isWet && !this.#press.isBox) {
+      this.#brush.up();
+      this.#release();
+      return;
+    }
     const { x, y, isBox, isPositive, rtpTimestamp } = this.#press;
     const box = between(this.#press, this.#at(event));
     const isDrawn = isBox && box[2] - box[0] >= MIN_BOX && box[3] - box[1] >= MIN_BOX;

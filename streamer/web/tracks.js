@@ -21,7 +21,7 @@ const TITLES = {
   lost: "Not seen for a while; still looked for",
 };
 
-/** Chips in a list. Dispatches `remove`, with the track_id as detail. */
+/** Chips in a list. Dispatches `remove` and `select`, with the track_id as detail. */
 export class Tracks extends EventTarget {
   #list;
   #chips = new Map(); // track_id -> {item, word, state}
@@ -61,6 +61,7 @@ export class Tracks extends EventTarget {
   select(trackId) {
     if (!this.#chips.has(trackId)) return;
     this.#selected = trackId;
+    this.dispatchEvent(new CustomEvent("select", { detail: trackId }));
     for (const [id, { item }] of this.#chips) {
       item.firstChild.setAttribute("aria-pressed", String(id === trackId));
     }
