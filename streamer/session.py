@@ -4,36 +4,30 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Final
 
 from sam2_rt.engine import StepResult
 from sam2_rt.tracking.prompt import Prompt
 from streamer import mask_message
-from streamer.background import read_image
-from streamer.compositor import Compositor, still_hides
 from streamer.config import Settings
 from streamer.conversation import Conversation
+from streamer.display import Display
 from streamer.metrics import Metrics
-from streamer.output import Mode, Output
-from streamer.protocol import AckMessage, ConfigureMessage, ErrorMessage, ProtocolError
+from streamer.painter import paint
+from streamer.protocol import ErrorMessage, ProtocolError
 from streamer.slot import Slot
 from streamer.tally import Tally
 from streamer.viewer import Arrival, FrameTooLarge, Outcome, Viewer, ViewerLeft
 from streamer.worker import Worker, WorkerDied
 
-Parts = TypeVarTuple("Parts")
-R = TypeVar("R")
-
 log = logging.getLogger(__name__)
 
 _STATS_INTERVAL_S: Final = 1.0
 _MAX_TOLD_SIZES: Final = 16
-_MAX_CONFIGURES_WAITING: Final = 8
-"""Each waits at most for a picture to be decoded; more are answered `busy`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +37,6 @@ class Stepped:
     arrival: Arrival
     result: StepResult
     prompt_seq: int | None
-    hides: bool
-    """Background modes hide all of a frame without objects."""
 
 
 class Session:
@@ -60,8 +52,6 @@ class Session:
         settings: Settings,
     ) -> None:
         self.session_id = session_id
-        self.output = Output()
-        """What the viewer gets back now; the offer may choose before run() and the viewer later."""
         self.last_result: StepResult | None = None
         """Of the last step, for who takes the viewer over."""
         self._viewer = viewer
@@ -74,9 +64,7 @@ class Session:
         self._tally = tally = Tally(metrics)
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))
         self._to_send = Slot[Stepped](on_drop=lambda: tally.drop("masks"))
-        self._to_show = Slot[Stepped](on_drop=lambda: tally.drop("encode"))
-        self._configures = asyncio.Queue[ConfigureMessage](maxsize=_MAX_CONFIGURES_WAITING)
-        self._compositor = Compositor()
+        self.display = Display(viewer, painter, self._conversation, tally)
         self._told_sizes = deque[str](maxlen=_MAX_TOLD_SIZES)
         """What was said of frames that are too large."""
         self._last_arrival: Arrival | None = None
@@ -86,7 +74,6 @@ class Session:
         viewer.on_open = self._greet
         viewer.on_message = self._conversation.hear
         viewer.on_end = self.end
-        self._conversation.on_configure = self._take_configure
 
     def end(self, outcome: Outcome) -> None:
         """Makes run() end; the first outcome stands."""
@@ -151,8 +138,8 @@ class Session:
                     self._receive(),
                     self._track(stream_id),
                     self._send_masks(),
-                    self._show_pictures(),
-                    self._configure(),
+                    self.display.show(),
+                    self.display.configure(),
                     self._report(),
                     self._watch(),
                 )
@@ -195,7 +182,6 @@ class Session:
 
     async def _track(self, stream_id: int) -> None:
         """The frame loop: the newest frame, and what was said since the last, make one step."""
-        hides = False
         while True:
             arrival = await self._arrivals.take()
             question = self._conversation.ask(stream_id, arrival)
@@ -204,12 +190,9 @@ class Session:
             self._tally.step(result, time.monotonic() - begun_s)
             self._conversation.answer(question, result)
             self.last_result = result
-            hides = still_hides(hides, result)
-            stepped = Stepped(arrival, result, self._conversation.prompt_seq, hides)
             if self._viewer.wants_masks:
-                self._to_send.put(stepped)
-            if self._viewer.wants_pictures and self.output.mode is not Mode.MASKS:
-                self._to_show.put(stepped)
+                self._to_send.put(Stepped(arrival, result, self._conversation.prompt_seq))
+            self.display.put(arrival.frame, result)
 
     async def _send_masks(self) -> None:
         reported = 0
@@ -225,49 +208,12 @@ class Session:
                 dropped=dropped - reported,
             )
             write = mask_message.write
-            message = await self._paint(write, arrival.frame, stepped.result, facts)
+            message = await paint(self._painter, write, arrival.frame, stepped.result, facts)
             if self._viewer.send_masks(message):
                 reported = dropped
                 self._tally.send_masks(len(message), time.monotonic() - arrival.at_s)
             else:
                 self._tally.drop("masks")
-
-    async def _show_pictures(self) -> None:
-        while True:
-            stepped = await self._to_show.take()
-            picture, output = stepped.arrival.frame, self.output
-            if output.mode is Mode.MASKS:
-                continue
-            if output.mode is not Mode.NONE:
-                parts = (picture, stepped.result.masks, output, stepped.hides)
-                picture = await self._paint(self._compositor.paint, *parts)
-            if not self._viewer.show(picture):
-                self._tally.drop("encode")
-
-    def _take_configure(self, message: ConfigureMessage) -> None:
-        try:
-            self._configures.put_nowait(message)
-        except asyncio.QueueFull as error:
-            waiting = f"{_MAX_CONFIGURES_WAITING} changes of the output wait"
-            raise ProtocolError("busy", waiting, message.seq) from error
-
-    async def _configure(self) -> None:
-        """Changes the output in the order of the wishes; pictures are decoded beside the loop."""
-        while True:
-            message = await self._configures.get()
-            image = None
-            try:
-                if message.image is not None:
-                    image = await self._paint(read_image, message.image_file())
-            except ProtocolError as error:
-                self._conversation.refuse(ProtocolError(error.code, str(error), message.seq))
-                continue
-            self.output = message.to_output(image)
-            self._conversation.say(AckMessage(seq=message.seq))
-
-    async def _paint(self, work: Callable[[*Parts], R], *parts: *Parts) -> R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._painter, work, *parts)
 
     def _greet(self) -> None:
         assert self._worker.info is not None, "nobody is let in before the engine is loaded"
