@@ -11,30 +11,23 @@ it is captured: pace is the source's affair. Where the link is slower, the newes
 
 import asyncio
 import base64
+import itertools
+import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import av
 import numpy as np
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCRtpReceiver,
-    RTCSessionDescription,
-)
-from aiortc.mediastreams import MediaStreamError
+from aiortc import MediaStreamTrack
 from numpy.typing import NDArray
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import Point, Prompt
-from streamer.client_arrivals import ClientStats, Masks, ReturnedFrame
-from streamer.client_control import Control
+from streamer.client_arrivals import Arrivals, ClientStats, Masks, ReturnedFrame
+from streamer.client_control import log_refusal
 from streamer.client_errors import (
     ClientError,
     ConnectError,
@@ -43,15 +36,12 @@ from streamer.client_errors import (
     ServiceFull,
     Unauthorised,
 )
+from streamer.client_link import Counts, Link, running
 from streamer.client_signalling import Signalling
-from streamer.client_track import SentFrame, SentVideo
-from streamer.inbox import Inbox
-from streamer.mask_frame import MaskFrameError, decode
+from streamer.client_track import SentFrame, frames_of
 from streamer.output import Mode
-from streamer.protocol import CONTROL, MASKS, EventMessage, HelloMessage
 from streamer.protocol import AckMessage as Ack
-from streamer.rtc.jitter_buffer import release_at_once
-from streamer.rtc.timestamps import in_rtp
+from streamer.protocol import EventMessage, HelloMessage
 
 __all__ = [
     "Ack",
@@ -69,16 +59,18 @@ __all__ = [
     "Unauthorised",
 ]
 
-HELLO_S: Final = 15.0
-"""From the answer until the service has said hello on a data channel."""
-MAX_UNREAD_MASKS: Final = 8
-"""Mask frames that nobody took; a few may come in one packet. The oldest leave."""
-MAX_LATENCIES: Final = 300
-"""Mask frames of which ClientStats gives the median."""
+RESUME_S: Final = 20.0
+"""For which another connection is tried for when one has died."""
+
+_log = logging.getLogger(__name__)
 
 
 class Client:
-    """One session with the service: an async context manager, used once."""
+    """A stay with the service: an async context manager, used once.
+
+    When the connection dies or the service drains, it goes on over another one, and tracking with
+    it, under the same ids. What was asked and not yet answered raises ConnectionLost.
+    """
 
     def __init__(
         self,
@@ -86,29 +78,25 @@ class Client:
         source: MediaStreamTrack | AsyncIterator[av.VideoFrame],
         *,
         token: str | None = None,
+        resume_s: float = RESUME_S,
     ) -> None:
         self._url = url
         self._token = token
         """For a service that asks for one (RFC 6750)."""
-        self._source = _frames_of(source) if isinstance(source, MediaStreamTrack) else source
+        self._resume_s = resume_s
+        """For how long another connection is tried for when one has died; 0: not at all."""
+        self._source = frames_of(source) if isinstance(source, MediaStreamTrack) else source
+        self._arrivals = Arrivals()
+        self._output: dict[str, Any] | None = None
+        """What was configured last; another connection begins with it."""
         self._stack = AsyncExitStack()
-        self._masks = Inbox[Masks](MAX_UNREAD_MASKS)
-        self._pictures = Inbox[ReturnedFrame](1)
-        self._latencies: deque[float] = deque(maxlen=MAX_LATENCIES)
-        self._num_masks = self._num_pictures = self._num_unreadable = 0
+        self._left = Counts()
         self._is_closing = False
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            signalling = Signalling(self._url, self._token)
-            stack.push_async_callback(signalling.end)
-            self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-            stack.push_async_callback(self._peer.close)
-            self._open_channels()
-            await self._connect(signalling)
-            await self._greeted()
-            await stack.enter_async_context(_running(self._work()))
-            self._stack = stack.pop_all()
+        self._link = await self._open(self._url, None)
+        self._stack.push_async_callback(self._close_link)
+        await self._stack.enter_async_context(running(self._work()))
         return self
 
     async def __aexit__(
@@ -123,32 +111,39 @@ class Client:
     @property
     def hello(self) -> HelloMessage:
         """What the service said of itself, its model and its limits."""
-        return self._control.hello.result()
+        return self._link.control.hello.result()
+
+    @property
+    def resumed(self) -> tuple[int, ...]:
+        """Tracks that this connection took over from the one before."""
+        return self._link.resumed
 
     @property
     def stats(self) -> ClientStats:
         """A snapshot."""
+        arrivals, now = self._arrivals, self._left.plus(self._link)
         return ClientStats(
-            sent=self._sent.num_sent,
-            unsent=self._sent.dropped,
-            masks=self._num_masks,
-            unreadable=self._num_unreadable + self._control.unread,
-            pictures=self._num_pictures,
-            latency_s=float(np.median(self._latencies)) if self._latencies else None,
-            service=self._control.stats,
+            sent=now.sent,
+            unsent=now.unsent,
+            masks=arrivals.num_masks,
+            unreadable=arrivals.num_unreadable + now.unread,
+            pictures=arrivals.num_pictures,
+            latency_s=arrivals.latency_s,
+            service=self._link.control.stats,
+            moves=self._left.moves,
         )
 
     def masks(self) -> AsyncIterator[Masks]:
         """Each mask frame as it comes. Raises ConnectionLost when the session ends by itself."""
-        return self._masks
+        return self._arrivals.masks
 
     def video(self) -> AsyncIterator[ReturnedFrame]:
         """The returned video, newest first. Raises ConnectionLost like masks()."""
-        return self._pictures
+        return self._arrivals.pictures
 
     def events(self) -> AsyncIterator[EventMessage]:
         """Changes in the tracks' lives, in order. Raises ConnectionLost like masks()."""
-        return self._control.events
+        return self._arrivals.events
 
     def prompt(
         self,
@@ -166,7 +161,7 @@ class Client:
         is taken. Raises PromptError for values out of range; the future raises Refused.
         """
         prompt = Prompt(track_id, points=tuple(points), box=box, mask=mask, clear=clear)
-        return self._control.ask(
+        return self._link.control.ask(
             type="prompt",
             track_id=prompt.track_id,
             rtp_timestamp=None if frame is None else frame.rtp_timestamp,
@@ -178,7 +173,7 @@ class Client:
 
     def remove(self, track_id: int) -> "asyncio.Future[Ack]":
         """Gives a track up; its number may begin another."""
-        return self._control.ask(type="remove", track_id=track_id)
+        return self._link.control.ask(type="remove", track_id=track_id)
 
     def configure(
         self,
@@ -193,107 +188,101 @@ class Client:
         """
         if image is not None:
             options["image"] = base64.b64encode(image).decode()
-        return self._control.ask(type="configure", output=str(output), **options)
+        self._output = {"output": str(output), **options}
+        return self._link.control.ask(type="configure", **self._output)
 
-    def _open_channels(self) -> None:
-        self._sent = SentVideo()
-        self._sent.bind(self._peer.addTrack(self._sent))
-        (self._video,) = self._peer.getTransceivers()
-        release_at_once(self._video.receiver)
-        channel = self._peer.createDataChannel(CONTROL)
-        self._control = Control(channel.send)
-        channel.on("message", self._control.hear)
-        channel.on("close", lambda: self._end(ConnectionLost("the service ended the session")))
-        masks: RTCDataChannel = self._peer.createDataChannel(MASKS, ordered=False, maxRetransmits=0)
-        masks.on("message", self._hear_masks)
-        self._peer.on("connectionstatechange", self._watch)
+    async def move(self, url: str) -> None:
+        """Goes on at another service, which shares its resume secret with this one.
 
-    async def _connect(self, signalling: Signalling) -> None:
-        await self._peer.setLocalDescription(await self._peer.createOffer())
-        answer = await signalling.exchange(self._peer.localDescription.sdp)
-        try:
-            await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        except ValueError as error:
-            raise ConnectError(f"the service's answer is no SDP: {error}") from error
-
-    async def _greeted(self) -> None:
-        try:
-            async with asyncio.timeout(HELLO_S):
-                await asyncio.shield(self._control.hello)
-        except (TimeoutError, ConnectionLost) as error:
-            raise ConnectError(
-                "the service answered, but no media path to it was found: "
-                "UDP between the two machines may be blocked"
-            ) from error
+        The connection that there is stays until the new one stands. Raises ConnectError.
+        """
+        await self._take(await self._open(url, self._link.control.resume))
 
     async def _work(self) -> None:
         """What goes on in the background; a source that fails ends the session."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._sent.pump(self._source))
-                tasks.create_task(self._receive(self._video.receiver))
+                tasks.create_task(self._pump())
+                tasks.create_task(self._stay_connected())
         except ExceptionGroup as group:
             cause = group.exceptions[0]
             lost = ConnectionLost(f"the video could not go on: {cause!r}")
             lost.__cause__ = cause
             self._end(lost)
 
-    async def _receive(self, receiver: RTCRtpReceiver) -> None:
-        """Takes the returned video as it comes: aiortc would keep all that nobody took."""
-        try:
-            while True:
-                picture = await receiver.track.recv()
-                assert isinstance(picture, av.VideoFrame), "the track was offered as video"
-                self._num_pictures += 1
-                assert picture.pts is not None, "aiortc stamps what it decodes"
-                self._pictures.put(ReturnedFrame(picture, in_rtp(receiver, picture.pts)))
-        except MediaStreamError:  # the service ended its video
-            self._pictures.close()
+    async def _pump(self) -> None:
+        """Hands each frame to the connection that there is."""
+        index = 0
+        async for picture in self._source:
+            self._link.sent.put(index, picture)
+            index += 1
+        self._link.sent.end()
 
-    def _hear_masks(self, data: str | bytes) -> None:
-        now = time.monotonic()
-        try:
-            frame = decode(data if isinstance(data, bytes) else data.encode())
-        except MaskFrameError:
-            self._num_unreadable += 1
-            return
-        masks = Masks(frame, self._sent.find(frame.in_rtp), now)
-        self._num_masks += 1
-        if masks.latency_s is not None:
-            self._latencies.append(masks.latency_s)
-        self._masks.put(masks)
+    async def _stay_connected(self) -> None:
+        """Follows the service where it goes, until it cannot be found any more."""
+        while True:
+            link = self._link
+            left: set[asyncio.Future[Any]] = {link.lost, link.control.drain}
+            await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+            if link is not self._link:  # move() was faster
+                continue
+            if not link.lost.done():
+                drain = link.control.drain.result()
+                found = await self._look_for(drain.url or self._url, drain.seconds)
+                if found is not None:
+                    await self._take(found)
+                    continue
+                await asyncio.wait((link.lost,))
+            found = await self._look_for(self._url, self._resume_s)
+            if found is None:
+                self._end(link.lost.result())
+                return
+            await self._take(found)
 
-    def _watch(self) -> None:
-        if self._peer.connectionState in {"failed", "closed"}:
-            self._end(ConnectionLost("the connection to the service was lost"))
+    async def _look_for(self, url: str, seconds: float) -> Link | None:
+        """Another connection that goes on with the tracks; None when there was none in time."""
+        give_up_s = time.monotonic() + min(seconds, self._resume_s)
+        for pause_s in _pauses():
+            if time.monotonic() >= give_up_s:
+                return None
+            try:
+                return await self._open(url, self._link.control.resume)
+            except ConnectError as error:
+                _log.info("no other connection yet: %s", error)
+            await asyncio.sleep(pause_s)
+        return None
+
+    async def _open(self, url: str, resume: str | None) -> Link:
+        link = Link(Signalling(url, self._token), self._arrivals)
+        try:
+            await link.open(resume)
+        except BaseException:
+            await link.close()
+            raise
+        if self._output is not None:
+            answer = link.control.ask(type="configure", **self._output)
+            answer.add_done_callback(log_refusal)
+        return link
+
+    async def _take(self, link: Link) -> None:
+        """Goes on over this connection."""
+        old, self._link = self._link, link
+        self._left = self._left.plus(old, moves=1)
+        await old.close()
+
+    async def _close_link(self) -> None:
+        await self._link.close()
 
     def _end(self, error: ConnectionLost | None) -> None:
         """Once: what comes after the first cause is its consequence."""
         if self._is_closing:
             return
         self._is_closing = True
-        self._control.close(error)
-        self._masks.close(error)
-        self._pictures.close(error)
+        self._link.control.close(error)
+        self._arrivals.close(error)
 
 
-@asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Work that goes on beside the body and is cancelled at its end."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def _frames_of(track: MediaStreamTrack) -> AsyncIterator[av.VideoFrame]:
-    """A track's frames until it ends."""
-    while True:
-        try:
-            frame = await track.recv()
-        except MediaStreamError:
-            return
-        assert isinstance(frame, av.VideoFrame), f"a track that gives {type(frame).__name__}"
-        yield frame
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts: soon at first, then not too often."""
+    yield from (0.1, 0.2, 0.5)
+    yield from itertools.repeat(1.0)

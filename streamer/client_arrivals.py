@@ -1,12 +1,24 @@
-"""What comes back to a client: masks, pictures, numbers. Plain values."""
+"""What comes back to a client: masks, pictures, events, numbers."""
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 import av
+import numpy as np
 
+from streamer.client_errors import ConnectionLost
 from streamer.client_track import SentFrame
+from streamer.inbox import Inbox
 from streamer.mask_frame import MaskFrame
-from streamer.protocol import StatsMessage
+from streamer.protocol import EventMessage, StatsMessage
+
+MAX_UNREAD_MASKS: Final = 8
+"""Mask frames that nobody took; a few may come in one packet. The oldest leave."""
+MAX_EVENTS: Final = 256
+"""Events that nobody read; the oldest leave."""
+MAX_LATENCIES: Final = 300
+"""Mask frames of which ClientStats gives the median."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,3 +63,38 @@ class ClientStats:
     """Median of the last mask frames, capture to mask."""
     service: StatsMessage | None
     """What the service said last, once a second."""
+    moves: int
+    """Times that the client went on over another connection."""
+
+
+class Arrivals:
+    """What came and nobody read yet, and its counts: lasts while connections come and go."""
+
+    def __init__(self) -> None:
+        self.masks = Inbox[Masks](MAX_UNREAD_MASKS)
+        self.pictures = Inbox[ReturnedFrame](1)
+        self.events = Inbox[EventMessage](MAX_EVENTS)
+        self.num_masks = self.num_pictures = self.num_unreadable = 0
+        self._latencies: deque[float] = deque(maxlen=MAX_LATENCIES)
+
+    def take_masks(self, masks: Masks) -> None:
+        """Masks came."""
+        self.num_masks += 1
+        if masks.latency_s is not None:
+            self._latencies.append(masks.latency_s)
+        self.masks.put(masks)
+
+    def take_picture(self, picture: ReturnedFrame) -> None:
+        """A picture came back."""
+        self.num_pictures += 1
+        self.pictures.put(picture)
+
+    @property
+    def latency_s(self) -> float | None:
+        """Median of the last mask frames; None before the first that can be matched."""
+        return float(np.median(self._latencies)) if self._latencies else None
+
+    def close(self, error: ConnectionLost | None) -> None:
+        """Nothing more comes; whoever reads gets the error after the last item."""
+        for inbox in (self.masks, self.pictures, self.events):
+            inbox.close(error)

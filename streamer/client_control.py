@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from streamer import protocol
 from streamer.client_errors import ConnectionLost, Refused
+from streamer.handover import DrainMessage, ResumeMessage
 from streamer.inbox import Inbox
 from streamer.protocol import AckMessage, EventMessage, HelloMessage, StatsMessage
 
 MAX_PENDING: Final = 64
 """Requests without an answer; one more is refused as `busy`."""
-MAX_EVENTS: Final = 256
-"""Events that nobody read; the oldest leave."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,14 +22,19 @@ _log = logging.getLogger(__name__)
 class Control:
     """Gives each request a number and settles it when the service answers that number."""
 
-    def __init__(self, send: Callable[[str], None]) -> None:
+    def __init__(self, send: Callable[[str], None], events: Inbox[EventMessage]) -> None:
         self._send = send
+        self._events = events
+        """Where the tracks' changes go; another connection may go on with it."""
         self._seq = itertools.count()
         # seq -> the answer to come, at most MAX_PENDING.
         self._pending: dict[int, asyncio.Future[AckMessage]] = {}
         self._lost: ConnectionLost | None = None
         self.hello: asyncio.Future[HelloMessage] = asyncio.get_running_loop().create_future()
-        self.events = Inbox[EventMessage](MAX_EVENTS)
+        self.drain: asyncio.Future[DrainMessage] = asyncio.get_running_loop().create_future()
+        """Settled when the service asks its clients to leave."""
+        self.resume: str | None = None
+        """The newest token."""
         self.stats: StatsMessage | None = None
         """The newest."""
         self.unread = 0
@@ -77,9 +81,13 @@ class Control:
             case protocol.ErrorMessage():
                 _log.warning("the service says: %s: %s", message.code, message.message)
             case protocol.EventMessage():
-                self.events.put(message)
+                self._events.put(message)
             case protocol.StatsMessage():
                 self.stats = message
+            case ResumeMessage():
+                self.resume = message.token
+            case DrainMessage() if not self.drain.done():
+                self.drain.set_result(message)
             case _:
                 self.unread += 1
 
@@ -93,7 +101,6 @@ class Control:
         if not self.hello.done():
             self.hello.set_exception(self._lost)
             self.hello.exception()  # nobody may be waiting for it any more
-        self.events.close(error)
 
     def _settle(self, seq: int, outcome: AckMessage | Refused) -> None:
         future = self._pending.pop(seq, None)
@@ -103,3 +110,9 @@ class Control:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
+
+
+def log_refusal(answer: asyncio.Future[AckMessage]) -> None:
+    """For a request that nobody waits for: the callback of its future."""
+    if not answer.cancelled() and (error := answer.exception()) is not None:
+        _log.warning("the output of before could not be configured again: %s", error)

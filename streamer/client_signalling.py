@@ -10,6 +10,8 @@ import httpx
 from streamer.client_errors import ConnectError, ServiceFull, Unauthorised
 
 TIMEOUT_S: Final = 10.0
+LEAVE_S: Final = 2.0
+"""For the goodbye: the service notices a viewer who has gone, too."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +28,17 @@ class Signalling:
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
         )
         self._location: str | None = None
+        self.resumed: tuple[int, ...] = ()
+        """Tracks that go on from the session before."""
 
-    async def exchange(self, sdp: str) -> str:
-        """An offer's SDP -> the answer's. Raises ConnectError or a kind of it."""
+    async def exchange(self, sdp: str, resume: str | None = None) -> str:
+        """An offer's SDP -> the answer's. Raises ConnectError or a kind of it.
+
+        With the token of the session before, its tracks go on.
+        """
+        offer = {"sdp": sdp, "type": "offer", "resume": resume}
         try:
-            response = await self._http.post("/offer", json={"sdp": sdp, "type": "offer"})
+            response = await self._http.post("/offer", json=offer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ConnectError(f"{self._url} does not answer ({error}): is it running?") from error
         if response.status_code != httpx.codes.OK:
@@ -38,6 +46,7 @@ class Signalling:
         try:
             answer = response.json()
             self._location = str(answer["location"])
+            self.resumed = tuple(int(track_id) for track_id in answer.get("resumed", ()))
             return str(answer["sdp"])
         except (ValueError, KeyError, TypeError) as error:
             raise ConnectError(f"{self._url} is no streaming service: no SDP came") from error
@@ -46,7 +55,7 @@ class Signalling:
         """Ends the session at the service, if there is one, and the HTTP connection."""
         try:
             if self._location is not None:
-                await self._http.delete(self._location)
+                await self._http.delete(self._location, timeout=LEAVE_S)
         except httpx.HTTPError as error:  # the service is gone and its sessions with it
             _log.info("the session could not be ended: %s", error)
         finally:

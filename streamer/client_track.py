@@ -70,10 +70,18 @@ class SentVideo(MediaStreamTrack):
         index = 0
         try:
             async for picture in source:
-                self._unsent.put(_Captured(index, picture, time.monotonic()))
+                self.put(index, picture)
                 index += 1
         finally:
-            self._unsent.close()
+            self.end()
+
+    def put(self, index: int, picture: av.VideoFrame) -> None:
+        """A frame that was captured now."""
+        self._unsent.put(_Captured(index, picture, time.monotonic()))
+
+    def end(self) -> None:
+        """No further frame comes."""
+        self._unsent.close()
 
     def find(self, rtp_timestamp: int) -> SentFrame | None:
         """The frame of an RTP timestamp; None when it was not sent or is no longer remembered."""
@@ -108,3 +116,14 @@ class SentVideo(MediaStreamTrack):
         else:
             tick = round(captured.captured_at_s * CLOCK_HZ)
         return tick if self._last_tick is None else max(tick, self._last_tick + 1)
+
+
+async def frames_of(track: MediaStreamTrack) -> AsyncIterator[av.VideoFrame]:
+    """A track's frames until it ends."""
+    while True:
+        try:
+            frame = await track.recv()
+        except MediaStreamError:
+            return
+        assert isinstance(frame, av.VideoFrame), f"a track that gives {type(frame).__name__}"
+        yield frame

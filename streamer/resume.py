@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from cryptography.fernet import Fernet, InvalidToken
@@ -58,6 +58,8 @@ class CarriedTrack(Message):
 class Carried(Message):
     """What goes from one session to the next."""
 
+    session_id: str
+    """Of the session before, which ends when its viewer is back."""
     seen_at_s: float
     """Unix time of the masks."""
     tracks: tuple[CarriedTrack, ...]
@@ -92,14 +94,23 @@ class Seals:
             raise ResumeError("the resume token has expired or is of another service") from error
 
 
-def carry(result: StepResult | None, now_s: float) -> Carried:
+def carry(session_id: str, result: StepResult | None, now_s: float) -> Carried:
     """The tracks of a step that are in sight.
 
     A hidden one stays behind: nobody can say where in the next picture it is.
     """
     masks = () if result is None else result.masks
     seen = [m for m in masks if m.state is TrackState.VISIBLE and (m.logits > 0).any()]
-    return Carried(seen_at_s=now_s, tracks=tuple(_carried(m.track_id, m.logits > 0) for m in seen))
+    tracks = tuple(_carried(m.track_id, m.logits > 0) for m in seen)
+    return Carried(session_id=session_id, seen_at_s=now_s, tracks=tracks)
+
+
+class Session(Protocol):
+    """Whose tracks are carried."""
+
+    session_id: str
+    last_result: StepResult | None
+    """Of its last step."""
 
 
 class Teller:
@@ -108,12 +119,12 @@ class Teller:
     def __init__(
         self,
         seals: Seals,
-        last_result: Callable[[], StepResult | None],
+        session: Session,
         say: Callable[[str], None],
         painter: Executor,
     ) -> None:
         self._seals = seals
-        self._last_result = last_result
+        self._session = session
         self._say = say
         self._painter = painter
         """Runs what takes more than a moment."""
@@ -124,14 +135,14 @@ class Teller:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(INTERVAL_S)
-            result = self._last_result()
+            result = self._session.last_result
             if self._is_news(result):
                 self._told = result
                 self._say(await loop.run_in_executor(self._painter, self._message, result))
 
     def tell_now(self) -> None:
         """At once, for a viewer who has to leave."""
-        result = self._last_result()
+        result = self._session.last_result
         if self._is_news(result):
             self._told = result
             self._say(self._message(result))
@@ -144,20 +155,21 @@ class Teller:
         )
 
     def _message(self, result: StepResult | None) -> str:
-        return self._seals.seal(carry(result, time.time())).model_dump_json()
+        carried = carry(self._session.session_id, result, time.time())
+        return self._seals.seal(carried).model_dump_json()
 
 
-def restore(seals: Seals, token: str | None, metrics: Metrics) -> list[Prompt]:
-    """What a viewer brings with its offer; nothing, and counted, when its token is no good."""
+def accept(seals: Seals, token: str | None, metrics: Metrics) -> Carried | None:
+    """What a viewer brings with its offer; None, and counted, when its token is no good."""
     if token is None:
-        return []
+        return None
     try:
-        prompts = seals.open(token).prompts(time.time())
-    except ResumeError:  # the viewer is let in all the same, and told that nothing was restored
+        carried = seals.open(token)
+    except ResumeError:  # the viewer is let in all the same, and told that nothing goes on
         metrics.resumes.labels("refused").inc()
-        return []
+        return None
     metrics.resumes.labels("taken").inc()
-    return prompts
+    return carried
 
 
 def _carried(track_id: int, mask: NDArray[np.bool_]) -> CarriedTrack:

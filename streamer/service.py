@@ -1,6 +1,7 @@
 """Service: what lives as long as the process: the worker and the sessions that are open."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import secrets
@@ -21,7 +22,7 @@ from streamer.config import IceServer, Settings, is_loopback
 from streamer.handover import DrainMessage
 from streamer.metrics import Metrics
 from streamer.peer import Peer
-from streamer.resume import Seals, Teller, restore
+from streamer.resume import Seals, Teller, accept
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.bitrate import use_bounds
 from streamer.rtc.fragment import Fragment
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 # Opening, closing, one step, and a step whose session was cancelled, for each session.
 _JOBS_PER_SESSION: Final = 4
 _PAINTERS: Final = 2
+_LEAVE_S: Final = 2.0
 _REMEMBERED_ENDS: Final = 256
 _LAG_TICK_S: Final = 0.05
 _LAG_WINDOW_TICKS: Final = 20
@@ -70,6 +72,7 @@ class Stay:
     peer: Peer
     tag: str
     teller: Teller
+    has_ended: asyncio.Event
 
 
 class Service:
@@ -158,6 +161,9 @@ class Service:
         Raises Full (for want of UDP ports too), OfferError, NoCandidates, or TimeoutError when no
         answer came to be.
         """
+        carried = accept(self._seals, resume, self.metrics)
+        if carried is not None and self.is_ready:
+            await self._end_soon(carried.session_id)  # its place may be the one that is free
         self._admission.enter(is_ready=self.is_ready)
         servers = turn.ice_servers(self.settings)
         peer = Peer(servers if self.settings.uses_ice_servers else (), self._ports)
@@ -172,7 +178,7 @@ class Service:
                 raise Full(str(error), self.settings.retry_after_s, "no_ports") from error
             raise
         tag = hashlib.sha256(sdp.encode()).hexdigest()[:16]
-        prompts = restore(self._seals, resume, self.metrics)
+        prompts = [] if carried is None else carried.prompts(time.time())
         session_id = self._begin(peer, tag, prompts)
         resumed = tuple(prompt.track_id for prompt in prompts)
         return Answer(session_id, self._told(sdp), tag, servers, resumed)
@@ -195,6 +201,16 @@ class Service:
             stay.session.end(Outcome.LEFT)
         return stay is not None or session_id in self._ended
 
+    async def _end_soon(self, session_id: str) -> None:
+        """Ends a session whose viewer is back, if it is one of ours, and gives it a moment."""
+        stay = self._sessions.get(session_id)
+        if stay is None:
+            return
+        stay.session.end(Outcome.RESUMED)
+        with contextlib.suppress(TimeoutError):  # then there may be no place, as the answer says
+            async with asyncio.timeout(_LEAVE_S):
+                await stay.has_ended.wait()
+
     def _stay(self, session_id: str) -> Stay:
         stay = self._sessions.get(session_id)
         if stay is None:
@@ -205,8 +221,8 @@ class Service:
         session_id = secrets.token_urlsafe(12)
         session = Session(session_id, peer, self.worker, self._painter, self.metrics, self.settings)
         session.restore(prompts)
-        teller = Teller(self._seals, lambda: session.last_result, peer.say, self._painter)
-        self._sessions[session_id] = stay = Stay(session, peer, tag, teller)
+        teller = Teller(self._seals, session, peer.say, self._painter)
+        self._sessions[session_id] = stay = Stay(session, peer, tag, teller, asyncio.Event())
         self.metrics.sessions.set(self.num_open)
         self._tasks.create_task(self._run(stay), name=f"session {session_id}")
         return session_id
@@ -223,6 +239,7 @@ class Service:
             self._ended.append(session.session_id)
             self.metrics.sessions.set(self.num_open)
             self._admission.leave()
+            stay.has_ended.set()
 
     def _told(self, sdp: str) -> str:
         """The answer as the viewer gets it."""

@@ -13,6 +13,8 @@ class Outcome(StrEnum):
 
     LEFT = "left"
     """The viewer closed the connection or deleted the session."""
+    RESUMED = "resumed"
+    """The viewer came back by another connection."""
     VANISHED = "vanished"
     """The connection failed: no sign of life."""
     IDLE = "idle"

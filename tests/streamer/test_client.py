@@ -269,7 +269,7 @@ async def test_a_refused_offer_gives_the_service_s_own_words(monkeypatch: pytest
 
 
 async def test_a_service_that_ends_the_session_is_noticed(served: Served):
-    async with Client(served.url, grey_frames()) as client:
+    async with Client(served.url, grey_frames(), resume_s=0) as client:
         await anext(client.masks())
         served.service.begin_stop()
         with pytest.raises(ConnectionLost):

@@ -1,5 +1,6 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -18,8 +19,8 @@ from streamer.resume import (
     ResumeError,
     Seals,
     Teller,
+    accept,
     carry,
-    restore,
 )
 
 SECRET = "a secret that the services of one name share"
@@ -38,7 +39,7 @@ def step(*tracks: TrackMask) -> StepResult:
 
 
 def test_a_token_gives_back_what_was_sealed_to_every_service_of_the_secret():
-    carried = carry(step(track(3), track(7)), NOW_S)
+    carried = carry("one", step(track(3), track(7)), NOW_S)
     token = Seals(SECRET, 60).seal(carried).token
     assert Seals(SECRET, 60).open(token) == carried
     prompts = carried.prompts(NOW_S + FRESH_S / 2)
@@ -49,12 +50,12 @@ def test_a_token_gives_back_what_was_sealed_to_every_service_of_the_secret():
 @pytest.mark.parametrize("seals", [Seals("another" + SECRET, 60), Seals(None, 60)])
 def test_a_token_of_another_service_is_refused(seals: Seals):
     with pytest.raises(ResumeError):
-        seals.open(Seals(SECRET, 60).seal(carry(step(track(1)), NOW_S)).token)
+        seals.open(Seals(SECRET, 60).seal(carry("one", step(track(1)), NOW_S)).token)
 
 
 def test_a_token_tells_nothing_and_cannot_be_changed():
     seals = Seals(SECRET, 60)
-    token = seals.seal(carry(step(track(1)), NOW_S)).token
+    token = seals.seal(carry("one", step(track(1)), NOW_S)).token
     assert "track" not in token
     for row in range(0, len(token), 7):
         changed = token[:row] + ("A" if token[row] != "A" else "B") + token[row + 1 :]
@@ -71,25 +72,25 @@ def test_a_token_expires():
     with pytest.raises(ResumeError):
         old.open(sealed)
     metrics = Metrics()
-    assert restore(old, sealed, metrics) == []
+    assert accept(old, sealed, metrics) is None
     sample = metrics.registry.get_sample_value
     assert sample("streamer_resumes_total", {"outcome": "refused"}) == 1
 
 
 def test_a_mask_that_is_old_becomes_the_box_around_it():
-    carried = carry(step(track(1)), NOW_S)
+    carried = carry("one", step(track(1)), NOW_S)
     (prompt,) = carried.prompts(NOW_S + FRESH_S + 1)
     assert (prompt.mask, prompt.box) == (None, (0.5, 0.0, 1.0, 0.5))
 
 
 def test_what_is_hidden_stays_behind():
-    carried = carry(step(track(1, state=TrackState.OCCLUDED), track(2)), NOW_S)
+    carried = carry("one", step(track(1, state=TrackState.OCCLUDED), track(2)), NOW_S)
     assert [one.track_id for one in carried.tracks] == [2]
-    assert carry(None, NOW_S).tracks == ()
+    assert carry("one", None, NOW_S).tracks == ()
 
 
 def test_a_token_of_sixteen_tracks_of_a_large_model_stays_small():
-    carried = carry(step(*(track(row + 1, side=256) for row in range(16))), NOW_S)
+    carried = carry("one", step(*(track(row + 1, side=256) for row in range(16))), NOW_S)
     assert max(carried.tracks[0].height, carried.tracks[0].width) <= MAX_SIDE
     assert len(Seals(SECRET, 60).seal(carried).token) < 16 * 1024
 
@@ -98,7 +99,7 @@ def test_an_object_of_one_pixel_is_carried_too():
     tiny = track(1, side=256)
     tiny.logits[:] = -8
     tiny.logits[101, 33] = 8
-    (one,) = carry(step(tiny), NOW_S).tracks
+    (one,) = carry("one", step(tiny), NOW_S).tracks
     assert one.mask().sum() == 1
 
 
@@ -107,11 +108,11 @@ async def test_a_viewer_is_told_when_there_is_news_and_when_the_last_track_has_g
     results = [None, step(), step(track(1)), step(track(1)), step(), step()]
     seals = Seals(SECRET, 60)
     with ThreadPoolExecutor(1) as painter:
-        current: list[StepResult | None] = [None]
-        teller = Teller(seals, lambda: current[0], said.append, painter)
+        session = SimpleNamespace(session_id="one", last_result=None)
+        teller = Teller(seals, session, said.append, painter)
         counts = []
         for result in results:
-            current[0] = result
+            session.last_result = result
             teller.tell_now()
             teller.tell_now()
             counts.append(len(said))
@@ -154,6 +155,19 @@ async def test_tracks_go_on_under_their_ids_at_another_service_of_the_secret():
         await other.close()
 
 
+async def test_the_session_before_ends_when_its_viewer_is_back_even_where_all_is_full():
+    other = OtherSide()
+    async with serving(max_sessions=1) as served, connected(served.url) as viewer:
+        viewer.click()
+        await eventually(lambda: bool(tokens(viewer)))
+        assert await resumed(served, other, tokens(viewer)[-1]) == [1]
+        await eventually(lambda: bool(other.masks))
+        sample = served.service.metrics.registry.get_sample_value
+        assert sample("streamer_sessions_ended_total", {"outcome": "resumed"}) == 1
+        assert served.service.num_open == 1
+        await other.close()
+
+
 async def test_a_token_that_is_no_good_begins_anew():
     other = OtherSide()
     async with serving() as served:
@@ -178,4 +192,4 @@ async def test_a_drain_tells_the_newest_token_first():
 def test_what_is_carried_is_checked_when_it_is_read():
     track = '{"track_id": 0, "height": 1, "width": 1, "counts": "1"}'
     with pytest.raises(ValueError, match="track_id"):
-        Carried.model_validate_json(f'{{"seen_at_s": 1.0, "tracks": [{track}]}}')
+        Carried.model_validate_json(f'{{"session_id": "", "seen_at_s": 1.0, "tracks": [{track}]}}')
