@@ -20,8 +20,19 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     peer: Annotated[
         Literal["transformers"] | None, typer.Option(help="Time the same step by it, in turn.")
     ] = None,
+    start: Annotated[  # noqa: FBT002 an option
+        bool, typer.Option("--start", help="Only time two starts of the engine, until it is warm.")
+    ] = False,
+    compiled_rows: Annotated[
+        int, typer.Option(min=0, help="With --start: largest batch that is compiled.")
+    ] = 0,
 ) -> None:
     """Time each stage and the whole step with a full bank; weights are random unless cached."""
+    if start:
+        from sam2_rt.bench_start import Start, time_starts  # noqa: PLC0415 imports torch
+
+        time_starts(Start(model, image_size, threads, dtype, compiled_rows))
+        return
     from sam2_rt.bench import Peer, Wanted, measure  # noqa: PLC0415 imports torch
     from sam2_rt.model.zoo import UnknownModel  # noqa: PLC0415 likewise
 

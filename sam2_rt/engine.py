@@ -1,5 +1,6 @@
 """Engine: one model on one device; steps trackers of many streams, answers in plain values."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from sam2_rt.model import zoo
+from sam2_rt.model.download import caches
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.tick import TickLost, Turn, each, tick
+from sam2_rt.tracking.buckets import Buckets
+from sam2_rt.tracking.calls import Calls, CompiledCalls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
 from sam2_rt.tracking.memory_pool import MemoryPool, bytes_a_track
@@ -63,6 +67,10 @@ class EngineConfig:
     pool_tracks: int | None = None
     """Tracks of all streams that the device has room for; None: by its free memory, DEFAULT_TRACKS
     on a CPU."""
+    compiled_rows: int = 0
+    """Largest batch of frames or tracks that is compiled, a power of two; 0: nothing is.
+
+    Needs a C++ compiler; the first start takes minutes, the next ones read a cache on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +141,11 @@ class Engine:
     """Steps the trackers of many streams. All calls come from one thread."""
 
     def __init__(
-        self, model: SAM2, info: EngineInfo, tracker: TrackerConfig, pool_tracks: int | None = None
+        self, calls: Calls, info: EngineInfo, tracker: TrackerConfig, pool_tracks: int | None = None
     ) -> None:
-        self.model = model
+        self.calls = calls
         self.info = info
-        self.pool = _pool(model, tracker, pool_tracks)
+        self.pool = _pool(calls.model, tracker, pool_tracks)
         self._tracker_config = tracker
         self._streams: dict[int, Tracker] = {}
         self._next_stream_id = 0
@@ -168,12 +176,13 @@ class Engine:
             is_trained=zoo.is_trained(config.model, config.checkpoint),
             max_tracks=config.tracker.max_tracks,
         )
-        engine = cls(model, info, config.tracker, config.pool_tracks)
+        engine = cls(_calls(model, config), info, config.tracker, config.pool_tracks)
         engine.warm_up()
         return engine
 
     def warm_up(self) -> None:
-        """Runs a prompted and a propagated frame, so that the first viewer does not wait."""
+        """Compiles if it should; runs a prompted and a propagated frame: no viewer waits for it."""
+        self.calls.warm_up()
         stream_id = self.open()
         grey = np.full((32, 32), 128, np.uint8)
         planes = (grey, grey[:16, :16], grey[:16, :16])
@@ -188,7 +197,7 @@ class Engine:
         """Begins a stream; returns its id."""
         stream_id = self._next_stream_id
         self._next_stream_id += 1
-        self._streams[stream_id] = Tracker(self.model, self._tracker_config, self.pool)
+        self._streams[stream_id] = Tracker(self.calls, self._tracker_config, self.pool)
         return stream_id
 
     def close(self, stream_id: int) -> None:
@@ -206,7 +215,7 @@ class Engine:
         """
         begun = each(self._begin, requests)
         turns = [one.turn for one in begun if isinstance(one, _Begun)]
-        answers = iter(tick(self.model, turns))
+        answers = iter(tick(self.calls, turns))
         predictions = [next(answers) if isinstance(one, _Begun) else one for one in begun]
         return each(_result, begun, predictions)
 
@@ -253,6 +262,14 @@ def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, 
         TrackMask(p.track_id, p.state, p.object_score, p.iou, mask, its_logits)
         for p, mask, its_logits in zip(predictions, masks, low, strict=True)
     )
+
+
+def _calls(model: SAM2, config: EngineConfig) -> Calls:
+    if config.compiled_rows == 0:
+        return Calls(model)
+    # Its own place is a folder of temporary files, which a restart of the machine empties.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(caches() / "compiled"))
+    return CompiledCalls(model, Buckets(config.compiled_rows, config.tracker.max_conditioning))
 
 
 def _pool(model: SAM2, tracker: TrackerConfig, num_tracks: int | None) -> MemoryPool:

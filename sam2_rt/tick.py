@@ -7,8 +7,9 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from sam2_rt.model.sam2 import SAM2, Embedding
+from sam2_rt.model.sam2 import Embedding
 from sam2_rt.tracking.batch import Found, Search, Seen, encode, look
+from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Prompt
 from sam2_rt.tracking.track import Prediction
@@ -45,14 +46,14 @@ class Asked(NamedTuple):
 
 
 @torch.inference_mode()
-def tick(model: SAM2, turns: Sequence[Turn]) -> list[list[Prediction] | Exception]:
+def tick(calls: Calls, turns: Sequence[Turn]) -> list[list[Prediction] | Exception]:
     """Follows every track of every stream into one more frame; one answer a turn, in order.
 
     An exception is the answer of its own turn; TickLost if the stream can go on.
     """
-    embedded = together(lambda frames: encode(model, frames), [turn.frame for turn in turns])
+    embedded = together(lambda frames: encode(calls, frames), [turn.frame for turn in turns])
     asked = each(_ask, turns, embedded)
-    found = together(lambda some: look(model, [one.search for one in some]), asked)
+    found = together(lambda some: look(calls, [one.search for one in some]), asked)
     return each(_settle, asked, found)
 
 

@@ -27,6 +27,7 @@ LAYERS = {
     "sam2_rt.engine": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.bench_streams": 4,
+    "sam2_rt.bench_start": 4,
     "sam2_rt.train": 4,
     "sam2_rt.eval": 4,
     "sam2_rt.cli": 5,

@@ -28,6 +28,11 @@ _TIMEOUT_S: Final = 30.0
 _HUB_ERRORS: Final = cast(tuple[type[Exception], ...], (OSError, *HfHubHTTPError.__bases__))
 
 
+def caches() -> Path:
+    """Folder for what can be fetched or made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sam2-rt"
+
+
 class DownloadError(OSError):
     """A file that could not be downloaded; the message is one line and names who was asked."""
 
@@ -45,8 +50,7 @@ class Source:
     @property
     def stored(self) -> Path:
         """Where a download from the official server is kept."""
-        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(caches) / "sam2-rt" / self.file
+        return caches() / self.file
 
     def find(self) -> Path | None:
         """The file on this machine, from either place; None if it was never downloaded.

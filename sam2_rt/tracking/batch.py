@@ -7,13 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sam2_rt.model.sam2 import SAM2, Decoded, Embedding
+from sam2_rt.model.sam2 import Decoded, Embedding
+from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame, to_input
 from sam2_rt.tracking.kept_frame import KeptFrame
 from sam2_rt.tracking.memory_bank import pack
 from sam2_rt.tracking.memory_policy import Choice
 from sam2_rt.tracking.track import Track
-from sam2_rt.tracking.track_step import Step, track_step
+from sam2_rt.tracking.track_step import Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,12 +51,12 @@ class Found:
     """[B, dim]"""
 
 
-def encode(model: SAM2, frames: Sequence[Frame]) -> list[Embedding]:
+def encode(calls: Calls, frames: Sequence[Frame]) -> list[Embedding]:
     """Runs the image encoder once over all frames: one embedding each."""
-    weight = model.no_obj_ptr
-    size = model.config.image_size
+    weight = calls.model.no_obj_ptr
+    size = calls.model.config.image_size
     pixels = [to_input(frame, size, weight.device, weight.dtype) for frame in frames]
-    embedding = model.encode_image(torch.cat(pixels) if len(pixels) > 1 else pixels[0])
+    embedding = calls.encode(torch.cat(pixels) if len(pixels) > 1 else pixels[0])
     if len(frames) == 1:
         return [embedding]
     # Copies: streams keep frames for different times, and a view would keep all of them.
@@ -66,12 +67,12 @@ def encode(model: SAM2, frames: Sequence[Frame]) -> list[Embedding]:
     ]
 
 
-def look(model: SAM2, searches: Sequence[Search]) -> list[Found]:
+def look(calls: Calls, searches: Sequence[Search]) -> list[Found]:
     """Looks for all tracks of all streams as one batch, by what each remembers."""
     busy = [search for search in searches if search.tracks]
     if not busy:
         return [Found((), *_NOTHING)] * len(searches)
-    step = _step(model, busy)
+    step = _step(calls, busy)
     seen = read(step)
     found, first = [], 0
     for search in searches:
@@ -97,15 +98,15 @@ def read(step: Step) -> list[Seen]:
 _NOTHING = (torch.empty(0), torch.empty(0))
 
 
-def _step(model: SAM2, searches: Sequence[Search]) -> Step:
+def _step(calls: Calls, searches: Sequence[Search]) -> Step:
     """One step for all; every search has a track."""
     banks = [track.bank for search in searches for track in search.tracks]
     choices = [choice for search in searches for choice in search.choices]
     embeddings = [search.kept.embedding for search in searches]
     if len(searches) == 1:
-        return track_step(model, embeddings[0], pack(banks, choices), None)
+        return calls.propagate(embeddings[0], pack(banks, choices))
     frames = [number for number, search in enumerate(searches) for _ in search.tracks]
-    return track_step(model, _together(embeddings), pack(banks, choices, frames), None)
+    return calls.propagate(_together(embeddings), pack(banks, choices, frames))
 
 
 def _together(embeddings: Sequence[Embedding]) -> Embedding:

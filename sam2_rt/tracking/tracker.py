@@ -8,6 +8,7 @@ import torch
 
 from sam2_rt.model.sam2 import SAM2, Embedding
 from sam2_rt.tracking.batch import Found, Search, Seen, encode, look, read
+from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.kept_frame import KeptFrame, KeptFrames, to_mask, to_tensors
 from sam2_rt.tracking.memory_bank import Memory, MemoryBank, pack
@@ -50,19 +51,23 @@ class Tracker:
     """All tracks of one stream. It steps alone, or many of them at once (engine.py)."""
 
     def __init__(
-        self, model: SAM2, config: TrackerConfig | None = None, pool: MemoryPool | None = None
+        self,
+        model: SAM2 | Calls,
+        config: TrackerConfig | None = None,
+        pool: MemoryPool | None = None,
     ) -> None:
         """Without a pool that it shares with other streams it has one of its own."""
-        self.model = model
+        self._calls = model if isinstance(model, Calls) else Calls(model)
+        self.model = self._calls.model
         self.config = config or TrackerConfig()
         self.tracks: dict[int, Track] = {}
         self.encoder_calls = 0
         self.answers: list[Applied | Refused] = []  # to the prompts of the last step, in order
         self.events: deque[TrackEvent] = deque(maxlen=MAX_EVENTS)  # since take_events()
         self._kept = KeptFrames(self.config.kept_frames)
-        self._device = model.no_obj_ptr.device
+        self._device = self.model.no_obj_ptr.device
         self._pool = pool or MemoryPool(
-            model.config, self.config.max_tracks, self.config.max_conditioning, self._device
+            self.model.config, self.config.max_tracks, self.config.max_conditioning, self._device
         )
 
     @torch.inference_mode()
@@ -71,11 +76,11 @@ class Tracker:
 
         Raises NotFinite.
         """
-        [embedding] = encode(self.model, [frame])
+        [embedding] = encode(self._calls, [frame])
         newest = self.keep(frame, embedding)
         answered = self.apply(prompts)
         search = self.search(newest, self.tracks.keys() - answered.keys())
-        [found] = look(self.model, [search])
+        [found] = look(self._calls, [search])
         return self.settle(search, found, answered)
 
     def keep(self, frame: Frame, embedding: Embedding) -> KeptFrame:
@@ -226,7 +231,7 @@ class Tracker:
         is_unseen = not kept.is_tracked(track_id) and track_id not in kept.answered
         if is_unseen and kept is self._kept.newest and prompt.mask is None:
             search = self.search(kept, [track_id])  # it is corrected where it is found
-            self.remember(search, *look(self.model, [search]))
+            self.remember(search, *look(self._calls, [search]))
         return self._prompt(self.tracks[track_id], kept, prompt)
 
     def _prompt(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Seen:

@@ -57,7 +57,7 @@ def test_the_logits_are_those_that_the_mask_was_made_of(engine: Engine):
 
 def test_a_hidden_track_has_no_logit_above_the_suppressed(engine: Engine):
     config = TrackerConfig(presence=PresenceLimits(visible_above=70.0, hidden_below=60.0))
-    strict = Engine(engine.model, engine.info, config)
+    strict = Engine(engine.calls, engine.info, config)
     stream = strict.open()
     mask = step(strict, StepRequest(stream, frame(900), (CLICK,)))[0].masks[0]
     assert mask.state is TrackState.OCCLUDED
@@ -134,7 +134,7 @@ def test_a_device_that_is_not_there_is_named():
 
 
 def test_a_full_device_refuses_a_track_and_harms_none(engine: Engine):
-    small = Engine(engine.model, engine.info, TrackerConfig(max_tracks=2), pool_tracks=3)
+    small = Engine(engine.calls, engine.info, TrackerConfig(max_tracks=2), pool_tracks=3)
     first, second = small.open(), small.open()
     clicks = (CLICK, Prompt(2, points=(Point(0.2, 0.2),)))
     answers = step(small, StepRequest(first, frame(), clicks), StepRequest(second, frame(), clicks))
@@ -148,7 +148,7 @@ def test_a_full_device_refuses_a_track_and_harms_none(engine: Engine):
 
 
 def test_a_stream_that_closes_gives_its_room_back(engine: Engine):
-    small = Engine(engine.model, engine.info, TrackerConfig(max_tracks=2), pool_tracks=1)
+    small = Engine(engine.calls, engine.info, TrackerConfig(max_tracks=2), pool_tracks=1)
     for _ in range(3):
         stream = small.open()
         [result] = step(small, StepRequest(stream, frame(), (CLICK,)))

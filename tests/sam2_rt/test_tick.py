@@ -4,6 +4,7 @@ import torch
 
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.tick import TickLost, Turn, tick, together
+from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.memory_pool import MemoryPool
 from sam2_rt.tracking.prompt import Point, Prompt
@@ -14,6 +15,11 @@ CPU = torch.device("cpu")
 LENGTHS = (9, 6, 4)
 """Frames of three streams; the second joins at the fourth frame of the first."""
 TRACKS = (2, 1, 3)
+
+
+@pytest.fixture
+def calls(model: SAM2) -> Calls:
+    return Calls(model)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,7 @@ def broken(model: SAM2, monkeypatch: pytest.MonkeyPatch, poison: float) -> None:
 FLAT = Frame(99, (np.full((40, 64, 3), 128, np.uint8),))
 
 
-def test_streams_of_all_ages_sizes_and_track_counts_get_what_each_gets_alone(model):
+def test_streams_of_all_ages_sizes_and_track_counts_get_what_each_gets_alone(model, calls):
     """Tolerance: the order of sums in batched products differs."""
     expected = alone(model)
     streams, compared = trackers(model), 0
@@ -86,7 +92,7 @@ def test_streams_of_all_ages_sizes_and_track_counts_get_what_each_gets_alone(mod
             s for s, first in enumerate(begins) if first <= now < first + LENGTHS[s]
         ]  # none waits for another
         turns = [turn(streams[s], s, now - begins[s]) for s in live]
-        for stream, found in zip(live, tick(model, turns), strict=True):
+        for stream, found in zip(live, tick(calls, turns), strict=True):
             logits = torch.stack([p.mask_logits for p in found])
             wanted = expected[stream][now - begins[stream]]
             torch.testing.assert_close(logits, wanted, atol=2e-3, rtol=1e-3)
@@ -96,7 +102,7 @@ def test_streams_of_all_ages_sizes_and_track_counts_get_what_each_gets_alone(mod
 
 
 def test_frames_of_all_streams_are_encoded_by_one_call_and_tracks_are_sought_by_one(
-    model, monkeypatch
+    model, calls, monkeypatch
 ):
     batches = []
     encode, attend = SAM2.encode_image, SAM2.condition_on_memory
@@ -110,62 +116,70 @@ def test_frames_of_all_streams_are_encoded_by_one_call_and_tracks_are_sought_by_
         return attend(self, feature, memories)
 
     streams = trackers(model)
-    tick(model, [turn(tracker, s, 0) for s, tracker in enumerate(streams)])
+    tick(calls, [turn(tracker, s, 0) for s, tracker in enumerate(streams)])
     monkeypatch.setattr(SAM2, "encode_image", counted)
     monkeypatch.setattr(SAM2, "condition_on_memory", attended)
-    tick(model, [turn(tracker, s, 1) for s, tracker in enumerate(streams)])
+    tick(calls, [turn(tracker, s, 1) for s, tracker in enumerate(streams)])
     assert batches == [("frames", 3), ("tracks", 6)]
 
 
-def test_a_stream_without_tracks_has_no_predictions_and_the_others_theirs(model):
+def test_a_stream_without_tracks_has_no_predictions_and_the_others_theirs(model, calls):
     first, second, _ = trackers(model)
-    tick(model, [turn(first, 0, 0), Turn(second, picture(1, 0))])
-    found = tick(model, [turn(first, 0, 1), Turn(second, picture(1, 1))])
+    tick(calls, [turn(first, 0, 0), Turn(second, picture(1, 0))])
+    found = tick(calls, [turn(first, 0, 1), Turn(second, picture(1, 1))])
     assert [len(one) for one in found] == [2, 0]
 
 
-def test_a_frame_that_gives_no_numbers_is_lost_and_nothing_else(model, monkeypatch):
+def test_a_frame_that_gives_no_numbers_is_lost_and_nothing_else(model, calls, monkeypatch):
     streams, expected = trackers(model), alone(model)
     for index in range(3):
-        tick(model, [turn(tracker, s, index) for s, tracker in enumerate(streams)])
+        tick(calls, [turn(tracker, s, index) for s, tracker in enumerate(streams)])
     broken(model, monkeypatch, float("nan"))
-    lost, *others = tick(model, [Turn(streams[0], FLAT), *(turn(streams[s], s, 3) for s in (1, 2))])
+    lost, *others = tick(
+        Calls(model), [Turn(streams[0], FLAT), *(turn(streams[s], s, 3) for s in (1, 2))]
+    )
     assert isinstance(lost, TickLost)
     assert "no number" in str(lost)
     for stream, found in zip((1, 2), others, strict=True):
         logits = torch.stack([p.mask_logits for p in found])
         torch.testing.assert_close(logits, expected[stream][3], atol=2e-3, rtol=1e-3)
-    again = tick(model, [turn(streams[0], 0, 4)])[0]
+    again = tick(calls, [turn(streams[0], 0, 4)])[0]
     assert all(p.mask_logits.isfinite().all() for p in again)
 
 
-def test_a_click_on_a_frame_without_numbers_begins_no_track_and_takes_no_room(model, monkeypatch):
+def test_a_click_on_a_frame_without_numbers_begins_no_track_and_takes_no_room(
+    model, calls, monkeypatch
+):
     [tracker, *_] = trackers(model)
     broken(model, monkeypatch, float("nan"))
-    [lost] = tick(model, [Turn(tracker, FLAT, clicks(0))])
+    [lost] = tick(calls, [Turn(tracker, FLAT, clicks(0))])
     assert isinstance(lost, TickLost)
     assert not tracker.tracks
     assert tracker._pool.num_free == 8
-    [found] = tick(model, [turn(tracker, 0, 0)])
+    [found] = tick(calls, [turn(tracker, 0, 0)])
     assert len(found) == 2
 
 
-def test_without_memory_for_a_batch_only_the_guilty_lose_their_frame(model, monkeypatch, caplog):
+def test_without_memory_for_a_batch_only_the_guilty_lose_their_frame(
+    model, calls, monkeypatch, caplog
+):
     streams = trackers(model)
-    tick(model, [turn(tracker, s, 0) for s, tracker in enumerate(streams)])
+    tick(calls, [turn(tracker, s, 0) for s, tracker in enumerate(streams)])
     broken(model, monkeypatch, float("inf"))
-    answers = tick(model, [turn(streams[0], 0, 1), Turn(streams[1], FLAT), turn(streams[2], 2, 1)])
+    answers = tick(
+        Calls(model), [turn(streams[0], 0, 1), Turn(streams[1], FLAT), turn(streams[2], 2, 1)]
+    )
     assert [type(answer) for answer in answers] == [list, TickLost, list]
     assert "no room for this" in str(answers[1])
     assert "one by one" in caplog.text
     assert streams[1].encoder_calls == 1
-    assert len(tick(model, [turn(streams[1], 1, 2)])[0]) == 1
+    assert len(tick(calls, [turn(streams[1], 1, 2)])[0]) == 1
 
 
-def test_a_fault_of_a_stream_s_own_is_its_answer_as_it_is(model, monkeypatch):
+def test_a_fault_of_a_stream_s_own_is_its_answer_as_it_is(model, calls, monkeypatch):
     first, second, _ = trackers(model)
     monkeypatch.setattr(first, "apply", lambda prompts: prompts[7])
-    failed, found = tick(model, [turn(first, 0, 0), turn(second, 1, 0)])
+    failed, found = tick(calls, [turn(first, 0, 0), turn(second, 1, 0)])
     assert isinstance(failed, IndexError)
     assert len(found) == 1
 

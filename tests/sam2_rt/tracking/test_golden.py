@@ -116,14 +116,14 @@ def step(tracker: Tracker, index: int, *prompts: Prompt) -> dict[int, Decoded]:
 
 def keep(tracker: Tracker, index: int) -> KeptFrame:
     """A frame that is encoded and nothing more."""
-    [embedding] = encode(tracker.model, [frame(index)])
+    [embedding] = encode(tracker._calls, [frame(index)])
     return tracker.keep(frame(index), embedding)
 
 
 def find(tracker: Tracker, kept: KeptFrame, track_ids: Collection[int]) -> dict[int, Decoded]:
     """What propagation gives, which is remembered."""
     search = tracker.search(kept, track_ids)
-    found = tracker.remember(search, *look(tracker.model, [search]))
+    found = tracker.remember(search, *look(tracker._calls, [search]))
     return {track_id: seen.decoded for track_id, seen in found.items()}
 
 

@@ -149,7 +149,7 @@ def test_a_correction_in_the_newest_frame_starts_from_where_the_track_was_found(
         asked.append((memories, prompt))
         return track_step(model, embedding, memories, prompt)
 
-    monkeypatch.setattr("sam2_rt.tracking.batch.track_step", spy)
+    monkeypatch.setattr("sam2_rt.tracking.calls.track_step", spy)
     monkeypatch.setattr("sam2_rt.tracking.tracker.track_step", spy)
     shot = Prompt(1, pts, points=(Point(0.9, 0.1, is_positive=False),))
     predictions = tracker.step(frames[6], [shot])

@@ -1,0 +1,21 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from sam2_rt.bench_start import STARTS, Start, StartFailed, time_starts
+from sam2_rt.cli import app
+
+
+def test_it_tells_how_long_each_start_took():
+    result = CliRunner().invoke(app, ["bench", "--start", "--image-size", "64", "--threads", "1"])
+    assert result.exit_code == 0, result.output
+    row = json.loads(result.output.splitlines()[-1])
+    assert len(row["start_s"]) == STARTS
+    assert all(taken > 0 for taken in row["start_s"])
+    assert f"start {STARTS}" in result.output
+
+
+def test_an_engine_that_does_not_start_says_why():
+    with pytest.raises(StartFailed, match="nowhere"):
+        time_starts(Start("nowhere", None, 1, "float32", 0))

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from sam2_rt.model.sam2 import SAM2
+from sam2_rt.tick import Turn, tick
+from sam2_rt.tracking.buckets import Buckets
+from sam2_rt.tracking.calls import Calls, CompiledCalls
+from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.memory_pool import MemoryPool
+from sam2_rt.tracking.prompt import Point, Prompt
+from sam2_rt.tracking.tracker import Tracker
+from small_model import small_model
+
+BUCKETS = Buckets(max_rows=2, max_conditioning=4)
+
+
+@pytest.fixture(scope="module")
+def model() -> SAM2:
+    model = small_model().eval()
+    model.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias").data.add_(20)
+    return model
+
+
+@pytest.fixture(scope="module")
+def compiled(model: SAM2) -> CompiledCalls:
+    """Traced to whole graphs as always, but run by torch itself: no C++ is compiled."""
+    calls = CompiledCalls(model, BUCKETS, backend="eager")
+    calls.warm_up()
+    return calls
+
+
+def follow(calls: Calls, lengths: tuple[int, ...], tracks: int = 1) -> list[torch.Tensor]:
+    """Streams that begin one frame after the other, with a correction; mask logits of each tick."""
+    pool = MemoryPool(calls.model.config, 16, 4, torch.device("cpu"))
+    streams = [Tracker(calls, pool=pool) for _ in lengths]
+    logits = []
+    for now in range(max(lengths) + len(lengths)):
+        turns = [
+            Turn(tracker, picture(s, now - s), prompts(now - s, tracks))
+            for s, tracker in enumerate(streams)
+            if 0 <= now - s < lengths[s]
+        ]
+        found = tick(calls, turns)
+        logits += [p.mask_logits for one in found for p in one]
+    return logits
+
+
+def picture(stream: int, index: int) -> Frame:
+    rng = np.random.default_rng((stream, index))
+    return Frame(index, (rng.integers(0, 256, (48, 64, 3), dtype=np.uint8),))
+
+
+def prompts(index: int, tracks: int) -> tuple[Prompt, ...]:
+    if index not in (0, 5):
+        return ()
+    return tuple(Prompt(i, points=(Point(i / 5, 0.4),)) for i in range(1, tracks + 1))
+
+
+def agree(found: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
+    assert len(found) == len(expected) > 0
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=5e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize(("lengths", "tracks"), [((10,), 1), ((10, 9), 1), ((9,), 2)])
+def test_padding_to_a_shape_does_not_change_the_masks(model, compiled, lengths, tracks):
+    agree(follow(compiled, lengths, tracks), follow(Calls(model), lengths, tracks))
+
+
+def test_nothing_is_compiled_while_frames_wait(compiled):
+    before = counters["stats"]["unique_graphs"]
+    assert before >= len(BUCKETS.shapes) + len(BUCKETS.counts)
+    follow(compiled, (10, 9))
+    follow(compiled, (9,), tracks=2)
+    assert counters["stats"]["unique_graphs"] == before
+    assert compiled.uncompiled_batches == 0
+
+
+def test_a_batch_beyond_the_largest_shape_takes_the_model_as_it_is_and_is_counted(model, compiled):
+    before = compiled.uncompiled_batches
+    agree(follow(compiled, (4, 4), tracks=3), follow(Calls(model), (4, 4), tracks=3))
+    assert compiled.uncompiled_batches > before
