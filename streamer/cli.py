@@ -89,6 +89,8 @@ def _run(settings: Settings, console: Console) -> int:
         device=settings.device,
         dtype=settings.dtype,
         threads=settings.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        compiled_rows=settings.compiled_rows,
+        pool_tracks=settings.pool_tracks,
         tracker=TrackerConfig(
             max_tracks=settings.max_tracks,
             max_conditioning=settings.max_conditioning,

@@ -114,6 +114,12 @@ class Settings(BaseSettings):
 
     max_batch: int = Field(default=8, ge=1)
     """Requests in one call of the engine."""
+    compiled_rows: int = Field(default=0, ge=0)
+    """Largest batch of frames or tracks that is compiled, a power of two; 0: none. The first start
+    then takes minutes and needs a C++ compiler; later ones read ~/.cache/sam2-rt."""
+    pool_tracks: int | None = Field(default=None, ge=1)
+    """Tracks of all sessions that the device has room for. None: by a GPU's free memory, 256 on a
+    CPU."""
 
     max_sessions: int = Field(default=8, ge=1)
     """At once; one more is answered 503 with Retry-After."""
