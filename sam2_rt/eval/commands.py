@@ -34,6 +34,9 @@ Out = Annotated[Path, typer.Option(help="Folder for sheets, plots and results.js
 Recorded = Annotated[bool, typer.Option("--record", help="Add a row to eval/RESULTS.md.")]
 Baselines = Annotated[bool, typer.Option("--baselines", help="Copy and flow beside it.")]
 Clips = Annotated[int, typer.Option(min=1, help="Made-up clips.")]
+Difficulty = Annotated[
+    float, typer.Option(min=0, max=1, help="Of made-up clips; 1: fast, small and many things.")
+]
 ClipFrames = Annotated[int, typer.Option(min=3, help="Frames of a made-up clip.")]
 ClipSize = Annotated[int, typer.Option(min=32, help="Side of a made-up frame, pixels.")]
 
@@ -175,6 +178,7 @@ def scenes(  # noqa: PLR0913, PLR0917 - the options of a command are its paramet
     clips: Clips = 24,
     clip_frames: ClipFrames = 24,
     clip_size: ClipSize = 256,
+    difficulty: Difficulty = 0.5,
     baselines: Baselines = False,  # noqa: FBT002 - a flag
     threads: Threads = 1,
     device: Device = "cpu",
@@ -185,7 +189,7 @@ def scenes(  # noqa: PLR0913, PLR0917 - the options of a command are its paramet
     with _report(Asked(model, checkpoint, size, threads, device, out, record)) as report:
         from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
 
-        wanted = runs.Scenes(clips, clip_frames, clip_size)
+        wanted = runs.Scenes(clips, clip_frames, clip_size, difficulty)
         runs.made_up(report, wanted, with_baselines=baselines)
 
 

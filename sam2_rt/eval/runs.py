@@ -46,10 +46,12 @@ class Scenes:
     """Of each clip."""
     size: int
     """Side of a frame, pixels."""
+    difficulty: float = 0.5
+    """As in SceneConfig; at 1 many things jump by their own size from one frame to the next."""
 
     def maker(self) -> SceneMaker:
         """Of clips without photographs, so that they are the same on every machine."""
-        return SceneMaker(SceneConfig(self.size, self.frames))
+        return SceneMaker(SceneConfig(self.size, self.frames, difficulty=self.difficulty))
 
 
 def vos(report: Report, source: Source, told: Told, *, with_baselines: bool) -> None:

@@ -80,7 +80,7 @@ def test_streaming_tells_of_lost_frames_and_of_absence(run, folder):
 
 
 def test_scenes_need_no_data(run):
-    code, (line,), said = run("scenes", *SMALL, *CLIPS, "--baselines")
+    code, (line,), said = run("scenes", *SMALL, *CLIPS, "--baselines", "--difficulty", "1")
     assert code == 0, said
     assert line["numbers"]["objects"] >= 1
     assert {"J&F", "J&F of flow", "with a false mask", "reacquired"} <= line["numbers"].keys()
