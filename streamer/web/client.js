@@ -7,20 +7,20 @@
  *     video.srcObject = client.returned;
  *     await client.prompt({ trackId: 1, points: [[0.5, 0.5, 1]] });
  *
- * An ES module and its neighbours mask_frame.js and signalling.js: no build step, no dependency.
+ * When the connection dies or the service drains, it goes on over another one, with the same tracks.
+ * An ES module and its neighbours link.js, mask_frame.js and signalling.js: no build step, no
+ * dependency.
  * Coordinates are 0..1 of the sent frame; RTP timestamps are those of the frames as this client
  * sent them.
  */
 
-import { MaskFrameError, decodeMaskFrame } from "./mask_frame.js";
-import { Sam2Error, isGathered, request, withToken } from "./signalling.js";
+import { Link, closed } from "./link.js";
+import { Sam2Error } from "./signalling.js";
 
 export { Sam2Error };
 
-const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
-const HELLO_MS = 15000; // from the answer until the service has said hello
-const GRACE_MS = 5000; // a connection that stays "disconnected" for longer is lost
-const PING_MS = 2000;
+const RESUME_MS = 20000; // for which another connection is tried for when one has died
+const PAUSES_MS = [100, 200, 500, 1000]; // between attempts; the last again and again
 
 /**
  * @typedef {[x: number, y: number, label: 0 | 1]} Point  1 is on the object, 0 is not
@@ -39,70 +39,63 @@ const PING_MS = 2000;
 /**
  * Events, each a CustomEvent whose detail is named here:
  * `hello` Hello; `masks` MaskFrame; `track` {kind, track_id, frame}; `stats` as the service sends
- * it; `fault` Sam2Error (an error of no single request); `close` Sam2Error, or null after close().
+ * it; `fault` Sam2Error (an error of no single request); `lost` Sam2Error: another connection is
+ * looked for; `moved` {resumed: number[]}: it was found, and these tracks go on; `close` Sam2Error,
+ * or null after close().
  */
 export class Sam2Client extends EventTarget {
-  /** @type {Hello | null} what the service said of itself */
-  hello = null;
-  /** @type {MediaStream | null} the video that comes back */
+  /** @type {MediaStream | null} the video that comes back; it stays the same when it moves */
   returned = null;
-  /** @type {number | null} round trip of the last ping, milliseconds */
-  roundTripMs = null;
 
   #ended = null; // Sam2Error, why: nothing begins any more
   #isUsed = false;
-  #peer = null;
-  #control = null;
+  #link = null; // the connection that there is
+  #next = null; // the one that is tried
+  #camera = null;
+  #base = null;
   #token = null; // for a service that asks for one
-  #location = null; // where a DELETE ends the session
-  #pending = new Map(); // seq -> {resolve, reject, sentAtMs}
-  #seq = 0;
-  #offset = null; // in_rtp - out_rtp (mod 2^32), the same for all frames of a session
-  #timers = new Set();
+  #resumeMs = RESUME_MS;
+  #output = null; // what was configured last; another connection begins with it
+  #isLooking = false;
+  #untilMs = 0; // when to give up looking
+
+  /** @returns {Hello | null} what the service said of itself */
+  get hello() {
+    return this.#link?.hello ?? null;
+  }
+
+  /** @returns {number | null} round trip of the last ping, milliseconds */
+  get roundTripMs() {
+    return this.#link?.roundTripMs ?? null;
+  }
 
   /** @returns {boolean} whether prompts can be sent */
   get isOpen() {
-    return !this.#ended && this.#control?.readyState === "open" && this.hello !== null;
+    return !this.#ended && (this.#link?.isOpen ?? false);
   }
 
   /**
    * Sends the stream's video; resolves when the service has said hello.
    * @param {MediaStream} stream with one video track
-   * @param {{url?: string, token?: string | null}} [options] url: the service, where it is not the
-   *   page's own origin; token: for a service that asks for one (RFC 6750)
+   * @param {{url?: string, token?: string | null, resumeMs?: number}} [options] url: the service,
+   *   where it is not the page's own origin; token: for a service that asks for one (RFC 6750);
+   *   resumeMs: for how long another connection is tried for when one has died, 0 not at all
    * @returns {Promise<Hello>}
    * @throws {Sam2Error} unreachable, unauthorized, full, refused, lost, or closed by close() meanwhile
    */
-  async connect(stream, { url = "", token = null } = {}) {
+  async connect(stream, { url = "", token = null, resumeMs = RESUME_MS } = {}) {
     if (this.#isUsed) throw new Sam2Error("closed", "a Sam2Client connects once: make a new one");
     this.#isUsed = true;
-    this.#token = token;
-    const base = new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
+    [this.#token, this.#resumeMs, this.#base] = [token, resumeMs, baseOf(url)];
     try {
-      const config = await (await request(new URL("config", base), {}, token)).json();
-      this.#throwIfEnded();
-      const peer = this.#open(stream, config.iceServers ?? []);
-      await peer.setLocalDescription();
-      await isGathered(peer);
-      this.#throwIfEnded();
-      const { sdp, type } = peer.localDescription;
-      const offer = {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ sdp, type }),
-      };
-      const answer = await request(new URL("offer", base), offer, token);
-      const description = await answer.json();
-      // The service does not know the path that a proxy serves it under.
-      this.#location = new URL(description.location.replace(/^\//, ""), base);
-      this.#throwIfEnded();
-      const greeted = this.#greeting();
-      greeted.catch(() => {}); // awaited below, unless the answer is bad
-      await peer.setRemoteDescription({ sdp: description.sdp, type: "answer" });
-      return await greeted;
+      [this.#camera] = stream.getVideoTracks();
+      if (!this.#camera) throw new Sam2Error("refused", "the stream has no video track");
+      addEventListener("pagehide", this.close);
+      this.#take(await this.#reach(this.#base, null));
+      this.#tell("hello", this.hello);
+      return this.hello;
     } catch (error) {
       this.#end(error);
-      this.#leave(); // the location may have come after close()
       throw this.#ended;
     }
   }
@@ -131,7 +124,8 @@ export class Sam2Client extends EventTarget {
    * @returns {Promise<Ack>} rejected with code "bad_message" or "bad_image" for what makes no sense
    */
   configure({ output, strength, colour, image }) {
-    return this.#ask({ type: "configure", output, strength, colour, image });
+    this.#output = { type: "configure", output, strength, colour, image };
+    return this.#ask(this.#output);
   }
 
   /**
@@ -140,132 +134,84 @@ export class Sam2Client extends EventTarget {
    * @returns {number | null} null where the browser gives none, or before the first mask frame
    */
   sentTimestamp(rtpTimestamp) {
-    if (rtpTimestamp === undefined || this.#offset === null) return null;
-    return (rtpTimestamp + this.#offset) >>> 0;
+    const offset = this.#link?.offset ?? null;
+    if (rtpTimestamp === undefined || offset === null) return null;
+    return (rtpTimestamp + offset) >>> 0;
+  }
+
+  /**
+   * Goes on at another service, which shares its resume secret with this one. The connection that
+   * there is stays until the new one stands.
+   * @param {string} url
+   * @throws {Sam2Error} as connect()
+   */
+  async move(url) {
+    this.#take(await this.#reach(baseOf(url), this.#link?.resume ?? null));
   }
 
   /** Ends the session here and at the service. */
   close = () => this.#end(null);
 
-  #throwIfEnded() {
+  #ask(message) {
+    return this.isOpen ? this.#link.ask(message) : Promise.reject(closed());
+  }
+
+  async #reach(base, resume) {
     if (this.#ended) throw this.#ended;
+    const link = new Link((type, detail) => this.#hear(link, type, detail), this.#token);
+    this.#next = link;
+    await link.open(this.#camera, base, resume);
+    if (this.#output) link.ask(this.#output).catch((error) => this.#tell("fault", error));
+    return link;
   }
 
-  #open(stream, iceServers) {
-    const [camera] = stream.getVideoTracks();
-    if (!camera) throw new Sam2Error("refused", "the stream has no video track");
-    const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
-    this.#peer = peer;
-    this.#control = peer.createDataChannel("control"); // reliable and ordered
-    this.#control.onmessage = ({ data }) => this.#hear(JSON.parse(data));
-    this.#control.onclose = () => {
-      this.#location = null; // nothing is left there to end
-      this.#end(new Sam2Error("lost", "the service ended the session"));
-    };
-    const masks = peer.createDataChannel("masks", { ordered: false, maxRetransmits: 0 });
-    masks.binaryType = "arraybuffer";
-    masks.onmessage = ({ data }) => this.#see(data);
-    const { receiver } = peer.addTransceiver(camera, { direction: "sendrecv", streams: [stream] });
-    // Play what came at once: a late frame is worth less than a smooth one here.
-    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
-    this.returned = new MediaStream([receiver.track]);
-    peer.onconnectionstatechange = () => this.#watch(peer);
-    addEventListener("pagehide", this.close);
-    return peer;
-  }
-
-  #greeting() {
-    return new Promise((resolve, reject) => {
-      const late = () => reject(new Sam2Error("lost", "no media path to the service was found"));
-      this.#later(late, HELLO_MS);
-      this.addEventListener("hello", ({ detail }) => resolve(detail), { once: true });
-      this.addEventListener("close", ({ detail }) => reject(detail ?? closed()), { once: true });
-    });
-  }
-
-  #watch(peer) {
-    if (peer.connectionState === "failed") {
-      this.#end(new Sam2Error("lost", "the connection to the service was lost"));
-    } else if (peer.connectionState === "disconnected") {
-      this.#later(() => {
-        if (peer.connectionState === "disconnected") {
-          this.#end(new Sam2Error("lost", "the connection to the service was lost"));
-        }
-      }, GRACE_MS);
-    }
-  }
-
-  #hear(message) {
-    if (message.type === "hello") {
-      this.hello = message;
-      this.#ping();
-      this.#tell("hello", message);
-    } else if (message.type === "ack") {
-      this.#settle(message.seq)?.resolve(message);
-    } else if (message.type === "pong") {
-      const asked = this.#settle(message.seq);
-      if (asked) this.roundTripMs = performance.now() - asked.sentAtMs;
-    } else if (message.type === "error") {
-      const error = new Sam2Error(message.code, message.message);
-      const asked = this.#settle(message.seq);
-      if (asked) asked.reject(error);
-      else this.#tell("fault", error);
-    } else if (message.type === "event") {
-      this.#tell("track", message);
-    } else if (message.type === "stats") {
-      this.#tell("stats", message);
-    }
-  }
-
-  #see(buffer) {
-    let frame;
-    try {
-      frame = decodeMaskFrame(buffer);
-    } catch (error) {
-      if (!(error instanceof MaskFrameError)) throw error;
-      this.#tell("fault", new Sam2Error("unreadable", error.message));
+  #take(link) {
+    const old = this.#link;
+    this.#link = link;
+    this.#next = null;
+    if (!this.returned) {
+      this.returned = new MediaStream([link.returned]);
       return;
     }
-    if (frame.outRtp !== 0) this.#offset = (frame.inRtp - frame.outRtp) >>> 0;
-    this.#tell("masks", frame);
+    this.returned.getTracks().forEach((track) => this.returned.removeTrack(track));
+    this.returned.addTrack(link.returned);
+    this.#tell("moved", { resumed: link.resumed });
+    old?.close();
   }
 
-  #ask(message) {
-    if (!this.isOpen) return Promise.reject(closed());
-    if (this.#pending.size >= MAX_PENDING) {
-      return Promise.reject(new Sam2Error("busy", `${MAX_PENDING} requests wait for an answer`));
+  #hear(link, type, detail) {
+    if (link !== this.#link) return; // it was left, or does not stand yet
+    if (type === "drain") {
+      const forMs = Math.min(this.#resumeMs, 1000 * detail.seconds);
+      this.#follow(detail.url ? baseOf(detail.url) : this.#base, forMs);
+    } else if (type !== "lost") {
+      this.#tell(type, detail);
+    } else if (this.#resumeMs > 0) {
+      this.#tell("lost", detail);
+      this.#follow(this.#base, this.#resumeMs);
+    } else {
+      this.#end(detail);
     }
-    const seq = this.#seq++;
-    const text = JSON.stringify({ ...message, seq });
-    const [bytes, most] = [new Blob([text]).size, this.hello.limits.max_message_bytes];
-    if (bytes > most) {
-      return Promise.reject(new Sam2Error("too_large", `${bytes} bytes, at most ${most}`));
+  }
+
+  /** Looks for another connection, for a while; without one, and with this one dead, it ends. */
+  async #follow(base, forMs) {
+    this.#untilMs = Math.max(this.#untilMs, performance.now() + forMs);
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    let error = new Sam2Error("lost", "the connection to the service was lost");
+    for (let attempt = 0; !this.#ended && performance.now() < this.#untilMs; attempt += 1) {
+      try {
+        this.#take(await this.#reach(base, this.#link.resume));
+        break;
+      } catch (reason) {
+        error = reason;
+        const pauseMs = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
     }
-    return new Promise((resolve, reject) => {
-      this.#pending.set(seq, { resolve, reject, sentAtMs: performance.now() });
-      this.#control.send(text);
-    });
-  }
-
-  #ping() {
-    if (!this.isOpen) return;
-    this.#ask({ type: "ping" }).catch(() => {}); // a pong settles nothing; a close rejects it
-    this.#later(() => this.#ping(), PING_MS);
-  }
-
-  #settle(seq) {
-    const asked = this.#pending.get(seq);
-    this.#pending.delete(seq);
-    return asked;
-  }
-
-  #later(call, ms) {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      call();
-    }, ms);
-    this.#timers.add(timer);
+    this.#isLooking = false;
+    if (!this.isOpen) this.#end(error);
   }
 
   #tell(type, detail) {
@@ -276,24 +222,11 @@ export class Sam2Client extends EventTarget {
     if (this.#ended) return;
     this.#ended = error ?? closed();
     removeEventListener("pagehide", this.close);
-    this.#timers.forEach(clearTimeout);
-    if (this.#peer) {
-      this.#control.onclose = null;
-      this.#peer.onconnectionstatechange = null;
-      this.#peer.close();
-    }
-    this.#leave();
-    this.#pending.forEach(({ reject }) => reject(this.#ended));
-    this.#pending.clear();
+    this.#link?.close();
+    this.#next?.close();
     this.#tell("close", error);
-  }
-
-  #leave() {
-    // keepalive lets the request outlive the page. A service that is gone has no session to end.
-    const leave = { method: "DELETE", keepalive: true, headers: withToken({}, this.#token) };
-    if (this.#location) fetch(this.#location, leave).catch(() => {});
-    this.#location = null;
   }
 }
 
-const closed = () => new Sam2Error("closed", "the connection is closed");
+const baseOf = (url) =>
+  new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);

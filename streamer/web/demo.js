@@ -56,7 +56,7 @@ async function start(open) {
   try {
     source = await open();
     client = listen(new Sam2Client());
-    greet(await client.connect(source.stream));
+    greet(await client.connect(source.stream, { resumeMs: 0 }));
     picture.show(client.returned);
     enter("live");
     tracks.add();

@@ -1,0 +1,244 @@
+/** One connection of a Sam2Client with the service: its offer, its two channels, its end. */
+
+import { MaskFrameError, decodeMaskFrame } from "./mask_frame.js";
+import { Sam2Error, isGathered, request, withToken } from "./signalling.js";
+
+const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
+const HELLO_MS = 15000; // from the answer until the service has said hello
+const SILENT_MS = 4000; // the service speaks each second: without a word for so long it is lost
+const PING_MS = 2000;
+
+/**
+ * What it tells, by a call of `tell(type, detail)`: masks, track, stats and fault as Sam2Client's
+ * events; `drain` {seconds, url}; `lost` Sam2Error, once, unless close() came first.
+ */
+export class Link {
+  /** @type {object | null} what the service said of itself */
+  hello = null;
+  /** @type {string | null} the newest token with which another connection goes on */
+  resume = null;
+  /** @type {number[]} tracks that go on from the connection before */
+  resumed = [];
+  /** @type {MediaStreamTrack | null} the video that comes back */
+  returned = null;
+  /** @type {number | null} in_rtp - out_rtp (mod 2^32), the same for all its frames */
+  offset = null;
+  /** @type {number | null} round trip of the last ping, milliseconds */
+  roundTripMs = null;
+
+  #tell;
+  #token;
+  #ended = null; // Sam2Error, why
+  #peer = null;
+  #control = null;
+  #location = null; // where a DELETE ends the session
+  #pending = new Map(); // seq -> {resolve, reject, sentAtMs}
+  #seq = 0;
+  #timers = new Set();
+  #heardAtMs = 0;
+  #greet = null; // {resolve, reject} of open()
+
+  /**
+   * @param {(type: string, detail: any) => void} tell
+   * @param {string | null} token for a service that asks for one
+   */
+  constructor(tell, token) {
+    this.#tell = tell;
+    this.#token = token;
+  }
+
+  /** @returns {boolean} whether something can be asked */
+  get isOpen() {
+    return !this.#ended && this.#control?.readyState === "open" && this.hello !== null;
+  }
+
+  /**
+   * Offers the camera to the service at `base`, with the token of the connection before, and waits
+   * for its hello.
+   */
+  async open(camera, base, resume) {
+    try {
+      const config = await (await request(new URL("config", base), {}, this.#token)).json();
+      this.#throwIfEnded();
+      const peer = this.#connect(camera, config.iceServers ?? []);
+      await peer.setLocalDescription();
+      await isGathered(peer);
+      this.#throwIfEnded();
+      const { sdp, type } = peer.localDescription;
+      const offer = {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ sdp, type, resume }),
+      };
+      const answer = await (await request(new URL("offer", base), offer, this.#token)).json();
+      // The service does not know the path that a proxy serves it under.
+      this.#location = new URL(answer.location.replace(/^\//, ""), base);
+      this.resumed = answer.resumed ?? [];
+      this.#throwIfEnded();
+      const greeted = this.#greeting();
+      greeted.catch(() => {}); // awaited below, unless the answer is bad
+      await peer.setRemoteDescription({ sdp: answer.sdp, type: "answer" });
+      await greeted;
+    } catch (error) {
+      this.#end(error);
+      this.#leave(); // the location may have come after close()
+      throw this.#ended;
+    }
+  }
+
+  /** Sends a request; resolves with the service's answer. */
+  ask(message) {
+    if (!this.isOpen) return Promise.reject(this.#ended ?? closed());
+    if (this.#pending.size >= MAX_PENDING) {
+      return Promise.reject(new Sam2Error("busy", `${MAX_PENDING} requests wait for an answer`));
+    }
+    const seq = this.#seq++;
+    const text = JSON.stringify({ ...message, seq });
+    const [bytes, most] = [new Blob([text]).size, this.hello.limits.max_message_bytes];
+    if (bytes > most) {
+      return Promise.reject(new Sam2Error("too_large", `${bytes} bytes, at most ${most}`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#pending.set(seq, { resolve, reject, sentAtMs: performance.now() });
+      this.#control.send(text);
+    });
+  }
+
+  /** Ends it here and at the service. */
+  close() {
+    this.#end(closed());
+  }
+
+  #throwIfEnded() {
+    if (this.#ended) throw this.#ended;
+  }
+
+  #connect(camera, iceServers) {
+    const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.#peer = peer;
+    this.#control = peer.createDataChannel("control"); // reliable and ordered
+    this.#control.onmessage = ({ data }) => this.#hear(JSON.parse(data));
+    this.#control.onclose = () => {
+      this.#location = null; // nothing is left there to end
+      this.#lose("the service ended the session");
+    };
+    const masks = peer.createDataChannel("masks", { ordered: false, maxRetransmits: 0 });
+    masks.binaryType = "arraybuffer";
+    masks.onmessage = ({ data }) => this.#see(data);
+    const { receiver } = peer.addTransceiver(camera, { direction: "sendrecv" });
+    // Play what came at once: a late frame is worth less than a smooth one here.
+    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+    else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
+    this.returned = receiver.track;
+    peer.onconnectionstatechange = () => {
+      if (peer.connectionState === "failed") this.#lose("the connection to the service was lost");
+    };
+    return peer;
+  }
+
+  #greeting() {
+    return new Promise((resolve, reject) => {
+      this.#greet = { resolve, reject };
+      const late = () => reject(new Sam2Error("lost", "no media path to the service was found"));
+      this.#later(late, HELLO_MS);
+    });
+  }
+
+  #hear(message) {
+    this.#heardAtMs = performance.now();
+    if (message.type === "hello") {
+      this.hello = message;
+      this.#ping();
+      this.#listen();
+      this.#greet?.resolve();
+    } else if (message.type === "ack") {
+      this.#settle(message.seq)?.resolve(message);
+    } else if (message.type === "pong") {
+      const asked = this.#settle(message.seq);
+      if (asked) this.roundTripMs = performance.now() - asked.sentAtMs;
+    } else if (message.type === "error") {
+      const error = new Sam2Error(message.code, message.message);
+      const asked = this.#settle(message.seq);
+      if (asked) asked.reject(error);
+      else this.#tell("fault", error);
+    } else if (message.type === "event") {
+      this.#tell("track", message);
+    } else if (message.type === "resume") {
+      this.resume = message.token;
+    } else if (message.type === "stats" || message.type === "drain") {
+      this.#tell(message.type, message);
+    }
+  }
+
+  #see(buffer) {
+    this.#heardAtMs = performance.now();
+    let frame;
+    try {
+      frame = decodeMaskFrame(buffer);
+    } catch (error) {
+      if (!(error instanceof MaskFrameError)) throw error;
+      this.#tell("fault", new Sam2Error("unreadable", error.message));
+      return;
+    }
+    if (frame.outRtp !== 0) this.offset = (frame.inRtp - frame.outRtp) >>> 0;
+    this.#tell("masks", frame);
+  }
+
+  #listen() {
+    const silentMs = performance.now() - this.#heardAtMs;
+    if (silentMs >= SILENT_MS) this.#lose("the connection to the service was lost");
+    else this.#later(() => this.#listen(), SILENT_MS - silentMs);
+  }
+
+  #ping() {
+    if (!this.isOpen) return;
+    this.ask({ type: "ping" }).catch(() => {}); // a pong settles nothing; a close rejects it
+    this.#later(() => this.#ping(), PING_MS);
+  }
+
+  #settle(seq) {
+    const asked = this.#pending.get(seq);
+    this.#pending.delete(seq);
+    return asked;
+  }
+
+  #later(call, ms) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      call();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #lose(words) {
+    if (this.#ended) return;
+    const wasOpen = this.hello !== null;
+    this.#end(new Sam2Error("lost", words));
+    if (wasOpen) this.#tell("lost", this.#ended); // before, open() says it
+  }
+
+  #end(error) {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#timers.forEach(clearTimeout);
+    if (this.#peer) {
+      this.#control.onclose = null;
+      this.#peer.onconnectionstatechange = null;
+      this.#peer.close();
+    }
+    this.#leave();
+    this.#greet?.reject(error);
+    this.#pending.forEach(({ reject }) => reject(error));
+    this.#pending.clear();
+  }
+
+  #leave() {
+    // keepalive lets the request outlive the page. A service that is gone has no session to end.
+    const leave = { method: "DELETE", keepalive: true, headers: withToken({}, this.#token) };
+    if (this.#location) fetch(this.#location, leave).catch(() => {});
+    this.#location = null;
+  }
+}
+
+/** What is asked of a connection that is closed is answered with this. */
+export const closed = () => new Sam2Error("closed", "the connection is closed");

@@ -1,0 +1,86 @@
+"""client.js goes on: its service is killed and started anew, or drains and names another."""
+
+import asyncio
+import signal
+
+import pytest
+from playwright.async_api import Browser, Page
+from test_client_resume import free_port, program
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+BEGIN = """async (options) => {
+    const { Sam2Client } = await import("/web/client.js");
+    const canvas = document.createElement("canvas");
+    const pen = canvas.getContext("2d");
+    setInterval(() => pen.fillRect(0, 0, 300 * Math.random(), 9), 30);
+    window.client = new Sam2Client();
+    window.told = [];
+    window.ids = new Set();
+    for (const type of ["lost", "moved", "close"]) {
+        client.addEventListener(type, ({ detail }) => {
+            told.push([type, detail?.resumed ?? detail?.code ?? null]);
+            ids.clear();
+        });
+    }
+    client.addEventListener("masks", ({ detail }) => ids.add(
+        detail.objects.map(({ trackId }) => trackId).join()));
+    await client.connect(canvas.captureStream(30), options);
+    window.returned = client.returned;
+    await client.configure({ output: "none" });
+    await client.prompt({ trackId: 7, points: [[0.25, 0.5, 1]] });
+    await new Promise((resolve) => setTimeout(resolve, 2500)); // two tokens
+}"""
+MOVED = "told.some(([type]) => type === 'moved') && ids.size > 0"
+
+
+async def begun(browser: Browser, port: int, **options: object) -> Page:
+    page = await browser.new_page()
+    page.set_default_timeout(30_000)
+    await page.goto(f"http://127.0.0.1:{port}/livez")
+    await page.evaluate(BEGIN, options)
+    return page
+
+
+async def test_a_killed_service_is_found_again_with_its_tracks(browser: Browser):
+    port = free_port()
+    async with program(port) as first:
+        page = await begun(browser, port)
+        first.kill()
+        await first.wait()
+        async with program(port):
+            await page.wait_for_function(MOVED)
+            assert await page.evaluate("told") == [["lost", "lost"], ["moved", [7]]]
+            assert await page.evaluate("[...ids]") == ["7"], "from the first mask frame on"
+            assert await page.evaluate("client.returned === returned && returned.active")
+            answer = (
+                "client.prompt({ trackId: 7, points: [[0.3, 0.5, 1]] }).then((ack) => ack.type)"
+            )
+            assert await page.evaluate(answer) == "ack"
+            await page.close()
+
+
+async def test_a_draining_service_is_left_for_the_one_it_names(browser: Browser):
+    here, there = free_port(), free_port()
+    origin = f'["http://127.0.0.1:{here}"]'
+    async with (
+        program(there, cors_origins=origin),
+        program(here, drain_url=f"http://127.0.0.1:{there}") as first,
+    ):
+        page = await begun(browser, here)
+        first.send_signal(signal.SIGTERM)
+        await page.wait_for_function(MOVED)
+        assert await page.evaluate("told") == [["moved", [7]]]
+        assert await asyncio.wait_for(first.wait(), 30) == 0
+        assert await page.evaluate("[...ids]") == ["7"]
+        await page.close()
+
+
+async def test_without_leave_to_go_on_it_ends(browser: Browser):
+    port = free_port()
+    async with program(port) as first:
+        page = await begun(browser, port, resumeMs=0)
+        first.kill()
+        await page.wait_for_function("told.length > 0")
+        assert await page.evaluate("told") == [["close", "lost"]]
+        await page.close()
