@@ -18,6 +18,7 @@ from streamer.app_cors import Cors
 from streamer.app_refusal import read_body, refusals, require_token, require_type, service_of
 from streamer.app_whip import add_whip, location
 from streamer.config import Settings
+from streamer.output import from_query
 from streamer.problem import Problem
 from streamer.service import Service
 from streamer.worker import Steps, WorkerState
@@ -85,7 +86,9 @@ async def post_offer(request: Request) -> AnswerBody:
     with refusals(request):
         require_type(request, "application/json")
         offer = Offer.model_validate_json(await read_body(request))
+        output = from_query(request.query_params)
         answer = await service_of(request).answer(offer.sdp, offer.resume)
+        service_of(request).choose(answer.session_id, output)
     return AnswerBody(
         sdp=answer.sdp,
         session=answer.session_id,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from streamer.admission import Full
 from streamer.bearer import Unauthorised
 from streamer.problem import Problem
+from streamer.protocol import ProtocolError
 from streamer.rtc.fragment import FragmentError, FragmentRefused
 from streamer.rtc.offer import NoCandidates, OfferError, OfferRefused
 from streamer.service import Service, UnknownSession
@@ -103,6 +104,8 @@ def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR09
         case OfferRefused():
             return "unusable", Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         case OfferError():
+            return "malformed", Problem(HTTPStatus.BAD_REQUEST, str(error))
+        case ProtocolError():
             return "malformed", Problem(HTTPStatus.BAD_REQUEST, str(error))
         case NoCandidates():
             return "no_candidates", Problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))

@@ -17,6 +17,7 @@ from streamer.app_refusal import (
     service_of,
 )
 from streamer.config import IceServer
+from streamer.output import from_query
 from streamer.problem import Problem
 from streamer.rtc import fragment
 
@@ -41,7 +42,9 @@ async def post_whip(request: Request) -> Response:
     service = service_of(request)
     with refusals(request):
         require_type(request, SDP)
+        output = from_query(request.query_params)
         answer = await service.answer((await read_body(request)).decode())
+        service.choose(answer.session_id, output)
     headers = {
         "Location": location(answer.session_id),
         "ETag": f'"{answer.tag}"',

@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import av
 import numpy as np
@@ -174,6 +174,10 @@ class Client:
     def remove(self, track_id: int) -> "asyncio.Future[Ack]":
         """Gives a track up; its number may begin another."""
         return self._link.control.ask(type="remove", track_id=track_id)
+
+    def auto(self, how: Literal["center", "largest", "grid"]) -> "asyncio.Future[Ack]":
+        """Begins tracks on what is found; the answer is of the first, events tell of all."""
+        return self._link.control.ask(type="auto", how=how)
 
     def configure(
         self,

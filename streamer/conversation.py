@@ -34,6 +34,8 @@ class Conversation:
     def __init__(self, say: Callable[[str], None], metrics: Metrics) -> None:
         self.on_configure: Callable[[protocol.ConfigureMessage], None] = lambda _message: None
         """Takes another output up and has it answered; may raise ProtocolError."""
+        self.on_auto: Callable[[protocol.AutoMessage], None] = lambda _message: None
+        """Looks for objects; may raise ProtocolError."""
         self.prompt_seq: int | None = None
         """Of the last prompt carried out."""
         self._say_text = say
@@ -67,10 +69,16 @@ class Conversation:
                 self._prompts.put(GivenUp(message.seq, message.track_id))
             elif isinstance(message, protocol.ConfigureMessage):
                 self.on_configure(message)
+            elif isinstance(message, protocol.AutoMessage):
+                self.on_auto(message)
             else:
                 self.say(protocol.PongMessage(seq=message.seq))
         except ProtocolError as error:
             self.refuse(error)
+
+    def put(self, asked: Asked) -> None:
+        """One more prompt, as if the viewer had said it. Raises ProtocolError `busy`."""
+        self._prompts.put(asked)
 
     def restore(self, prompts: Sequence[Prompt]) -> None:
         """Begins these tracks in the first frame."""

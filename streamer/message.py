@@ -18,6 +18,7 @@ ErrorCode = Literal[
     "bad_message",
     "bad_prompt",
     "bad_image",
+    "nothing_found",
     "busy",
     "too_many_tracks",
     "unknown_track",

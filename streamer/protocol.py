@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
+from streamer.finding import How
 from streamer.handover import DrainMessage, ResumeMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
 from streamer.output import ConfigureMessage
@@ -91,6 +92,17 @@ class RemoveMessage(Message):
     type: Literal["remove"] = "remove"
     seq: Seq | None = None
     track_id: TrackId
+
+
+class AutoMessage(Message):
+    """Begins tracks for a viewer who cannot click; each is acknowledged under this seq.
+
+    Answered with an error, `nothing_found` among others, when none begins.
+    """
+
+    type: Literal["auto"] = "auto"
+    seq: Seq
+    how: Annotated[How, Field(strict=False)]
 
 
 class PingMessage(Message):
@@ -209,7 +221,7 @@ class StatsMessage(Message):
 
 
 T = TypeVar("T")
-ClientMessage = PromptMessage | RemoveMessage | ConfigureMessage | PingMessage
+ClientMessage = PromptMessage | RemoveMessage | ConfigureMessage | AutoMessage | PingMessage
 ServerMessage = (
     HelloMessage
     | AckMessage

@@ -21,6 +21,7 @@ from streamer.bearer import Guard
 from streamer.config import IceServer, Settings, is_loopback
 from streamer.handover import DrainMessage
 from streamer.metrics import Metrics
+from streamer.output import Output
 from streamer.peer import Peer
 from streamer.resume import Seals, Teller, accept
 from streamer.rtc.addresses import use_addresses
@@ -34,8 +35,9 @@ from streamer.worker import Steps, Worker, WorkerState
 
 log = logging.getLogger(__name__)
 
-# Opening, closing, one step, and a step whose session was cancelled, for each session.
-_JOBS_PER_SESSION: Final = 4
+# Opening, closing, one step, and a step whose session was cancelled, for each session;
+# opening, a step and closing of a search for objects.
+_JOBS_PER_SESSION: Final = 7
 _PAINTERS: Final = 2
 _LEAVE_S: Final = 2.0
 _REMEMBERED_ENDS: Final = 256
@@ -182,6 +184,10 @@ class Service:
         session_id = self._begin(peer, tag, prompts)
         resumed = tuple(prompt.track_id for prompt in prompts)
         return Answer(session_id, self._told(sdp), tag, servers, resumed)
+
+    def choose(self, session_id: str, output: Output) -> None:
+        """What the viewer gets back at first. Raises UnknownSession."""
+        self._stay(session_id).session.display.output = output
 
     def tag_of(self, session_id: str) -> str:
         """Names the ICE session of a session. Raises UnknownSession."""

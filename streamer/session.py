@@ -16,6 +16,7 @@ from streamer import mask_message
 from streamer.config import Settings
 from streamer.conversation import Conversation
 from streamer.display import Display
+from streamer.finder import Finder
 from streamer.metrics import Metrics
 from streamer.painter import paint
 from streamer.protocol import ErrorMessage, ProtocolError
@@ -65,6 +66,7 @@ class Session:
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))
         self._to_send = Slot[Stepped](on_drop=lambda: tally.drop("masks"))
         self.display = Display(viewer, painter, self._conversation, tally)
+        self._finder = Finder(worker, painter, self._conversation)
         self._told_sizes = deque[str](maxlen=_MAX_TOLD_SIZES)
         """What was said of frames that are too large."""
         self._last_arrival: Arrival | None = None
@@ -140,6 +142,7 @@ class Session:
                     self._send_masks(),
                     self.display.show(),
                     self.display.configure(),
+                    self._finder.run(),
                     self._report(),
                     self._watch(),
                 )
@@ -193,6 +196,7 @@ class Session:
             if self._viewer.wants_masks:
                 self._to_send.put(Stepped(arrival, result, self._conversation.prompt_seq))
             self.display.put(arrival.frame, result)
+            self._finder.put(arrival, result)
 
     async def _send_masks(self) -> None:
         reported = 0

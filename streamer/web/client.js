@@ -116,6 +116,16 @@ export class Sam2Client extends EventTarget {
   }
 
   /**
+   * Begins tracks for a viewer who cannot click: what is in the middle, the largest object, or all
+   * that stand out on a grid of points. Events tell of each track.
+   * @param {"center" | "largest" | "grid"} how
+   * @returns {Promise<Ack>} of the first; rejected with code "nothing_found" when there is none
+   */
+  auto(how) {
+    return this.#ask({ type: "auto", how });
+  }
+
+  /**
    * What comes back from now on. A strength, 0..1, goes with blur, pixelate, redact-blur and
    * spotlight; a colour ("#rrggbb") or an image (base64 of a JPEG, PNG or WebP file) with replace.
    * @param {{output: "overlay" | "masks" | "none" | "blur" | "replace" | "green" | "cutout" |

@@ -45,6 +45,7 @@ function inWords(error) {
     busy: "The service is still busy with your earlier clicks. Wait a moment.",
     too_many_tracks: "That is as many objects as the service follows. Remove one first.",
     unreadable: `A mask from the service could not be read: ${error.message}.`,
+    nothing_found: "No object stands out in this picture. Click one instead.",
     unknown_track: "That object is gone. Choose another one or begin a new one.",
   };
   return words[error.code] ?? `The service refused: ${error.message}.`;
@@ -89,6 +90,7 @@ function listen(fresh) {
   on("masks", showMasks);
   on("stats", showStats);
   on("track", ({ kind, track_id }) => {
+    if (kind === "added" && !tracks.stateOf(track_id)) tracks.show(track_id, "visible"); // found
     // "removed" only answers this page, and its number may be another object's by now.
     if (kind === "dropped") tracks.drop(track_id);
   });
@@ -160,6 +162,25 @@ function newObject() {
     notify(`${maxTracks} objects at most. Remove one first.`);
   } else if (tracks.stateOf(tracks.selected) !== "new") {
     tracks.add();
+  }
+}
+
+/** For who cannot click: the service looks for objects. */
+async function find(how) {
+  if (!client?.isOpen) return;
+  const buttons = $("find").querySelectorAll("button");
+  buttons.forEach((button) => (button.disabled = true));
+  $("find").ariaBusy = "true";
+  try {
+    const { track_id } = await client.auto(how);
+    tracks.select(track_id);
+    $("hint").hidden = true;
+    notify("");
+  } catch (error) {
+    if (client) notify(inWords(error));
+  } finally {
+    buttons.forEach((button) => (button.disabled = false));
+    $("find").ariaBusy = "false";
   }
 }
 
@@ -255,6 +276,7 @@ $("stop").onclick = stop;
 $("new").onclick = newObject;
 $("notice-close").onclick = () => notify("");
 $("undo").onclick = undo;
+$("find").onclick = ({ target }) => target.value && find(target.value);
 outputs.addEventListener("choose", configure);
 outputs.addEventListener("fault", ({ detail }) => notify(detail));
 $("tools").onchange = ({ target }) => (picture.tool = target.value);

@@ -2,19 +2,23 @@
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
 
 import av
+import httpx
 import numpy as np
 import pytest
 from fake_viewer import FakeViewer
+from loopback import OtherSide
 from numpy.typing import NDArray
 from PIL import Image
 from served import Served, serving
 from session_stage import stage
 
 from streamer.client import Client, Point, Refused
+from streamer.output import Mode
 
 WIDTH, HEIGHT, FPS = 320, 192, 30
 IN, OUT = (96, 160), (20, 20)
@@ -118,3 +122,26 @@ async def test_wishes_are_carried_out_in_order_and_too_many_are_refused():
         assert viewer.pictures == []
         viewer.leave()
         await running
+
+
+async def test_the_address_of_the_offer_chooses_first(served: Served):
+    async with httpx.AsyncClient(base_url=served.url) as http:
+        other = OtherSide()
+        answer = await http.post(
+            "/offer?output=replace&colour=%231020c0",
+            json={"sdp": await other.offer(), "type": "offer"},
+        )
+        assert answer.status_code == 200
+        (stay,) = served.service._sessions.values()
+        assert stay.session.display.output.mode is Mode.REPLACE
+        assert stay.session.display.output.colour == (0x10, 0x20, 0xC0)
+        for path, kind in (("/offer", "application/json"), ("/whip", "application/sdp")):
+            refused = await http.post(
+                f"{path}?output=blur&strength=2",
+                content=json.dumps({"sdp": "v=0", "type": "offer"}),
+                headers={"content-type": kind},
+            )
+            assert refused.status_code == 400
+            assert refused.json()["detail"].startswith("strength: ")
+        assert served.service.num_open == 1
+        await other.close()

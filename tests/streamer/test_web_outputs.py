@@ -206,3 +206,20 @@ async def test_every_control_has_a_name(browser: Browser):
                  || `none: ${control.outerHTML}`))"""
         )
         assert [name for name in names if name.startswith("none")] == []
+
+
+async def test_who_cannot_click_has_objects_found(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start("#use-pattern")
+        page = stage.page
+        chips = page.locator("#tracks li")
+        await page.get_by_role("button", name="middle").click()
+        await expect(chips).to_have_attribute("data-state", "visible")
+        (prompt,) = stage.engine.prompts
+        assert (prompt.points[0].x, prompt.points[0].y) == (0.5, 0.5)
+        await page.get_by_role("button", name="all", exact=True).click()
+        await expect(chips).to_have_count(3)
+        await expect(chips.last).to_have_attribute("data-state", "visible")
+        await page.get_by_role("button", name="largest").click()
+        await expect(page.locator("#notice")).to_contain_text("Remove one first")
+        await page.screenshot(path=OUT / "page-found.png")
