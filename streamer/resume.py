@@ -28,9 +28,9 @@ from streamer.metrics import Metrics
 
 INTERVAL_S: Final = 1.0
 """Between two tokens of a session."""
-FRESH_S: Final = 1.5
-"""Up to this age a mask is taken as it is; an object may have moved out of an older one, so its
-box is asked for in the new picture."""
+FRESH_S: Final = 0.05
+"""Up to this age, a frame or two, a mask is taken as it is. An object has moved out of an older
+one, so its box is asked for in the new picture: measured, see ARCHITECTURE.md."""
 MAX_SIDE: Final = 128
 """Of a mask in a token: a token stays a few hundred bytes a track."""
 

@@ -164,7 +164,7 @@ async def test_a_client_moves_to_another_port_without_a_gap():
         goes_on(await first_after(client))
         await eventually(lambda: here.service.num_open == 0)
         (stay,) = there.service._sessions.values()
-        await eventually(lambda: str(stay.session.output.mode) == "none")
+        await eventually(lambda: str(stay.session.display.output.mode) == "none")
         now = client.stats
         assert now.masks > before.masks
         assert now.sent > before.sent
