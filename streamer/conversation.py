@@ -36,6 +36,8 @@ class Conversation:
         """Takes another output up and has it answered; may raise ProtocolError."""
         self.on_auto: Callable[[protocol.AutoMessage], None] = lambda _message: None
         """Looks for objects; may raise ProtocolError."""
+        self.on_masks: Callable[[protocol.MasksMessage], None] = lambda _message: None
+        """Takes another form of mask messages up and answers."""
         self.prompt_seq: int | None = None
         """Of the last prompt carried out."""
         self._say_text = say
@@ -71,6 +73,8 @@ class Conversation:
                 self.on_configure(message)
             elif isinstance(message, protocol.AutoMessage):
                 self.on_auto(message)
+            elif isinstance(message, protocol.MasksMessage):
+                self.on_masks(message)
             else:
                 self.say(protocol.PongMessage(seq=message.seq))
         except ProtocolError as error:

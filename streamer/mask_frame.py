@@ -1,7 +1,6 @@
 """The binary mask message "SMSK" version 1: all tracks of one frame, little endian. No torch."""
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -9,20 +8,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.mask_budget import MESSAGE_BYTES
+from streamer.mask_grid import MAX_GRID, first_stride, fit
 from streamer.row_runs import RowRunsError, decode_runs, encode_runs
 
-MAX_GRID: Final = 320
-"""Cells of a grid's longer side, at most."""
-
-TARGET_BYTES: Final = 2500
-"""Of one message; pure Python SCTP slows down sharply above, so the grid gets coarser instead."""
-
 MAX_BYTES: Final = 16_384
-"""Of one message, whatever it holds; objects that do not fit are left out."""
+"""Of a message that is read."""
 
 NO_PROMPT: Final = 0xFFFF_FFFF
 
-_MIN_GRID: Final = 64
 _MAGIC: Final = b"SMSK"
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<4s4B4I4H")
@@ -31,6 +25,8 @@ _AGE_AT: Final = 28
 _OBJECT: Final = struct.Struct("<H4B4HIH")
 _KEYFRAME: Final = 1 << 1
 _OVERLOADED: Final = 1 << 3
+_MAX_OBJECTS: Final = 255
+"""The count has one byte."""
 _NO_MASK: Final = 0
 _ROW_XOR_RUNS: Final = 1
 
@@ -82,39 +78,27 @@ class MaskFrame:
     """Set by the decoder; the encoder chooses the grid from the size of the masks."""
     grid_height: int = 0
     is_overloaded: bool = False
-    """The masks did not fit TARGET_BYTES: the grid is coarser, or objects were left out."""
+    """The masks did not fit: the grid is coarser, or objects were left out."""
 
 
-def first_stride(height: int, width: int) -> int:
-    """Distance in pixels between the cells of the finest grid for a frame of height x width."""
-    return -(-max(height, width) // MAX_GRID)
+def encode(frame: MaskFrame, height: int, width: int, room: int = MESSAGE_BYTES) -> bytes:
+    """The message of a frame of height x width pixels, the size of all its masks, in `room` bytes.
 
-
-def sample(mask: NDArray[np.bool_], stride: int) -> NDArray[np.bool_]:
-    """Mask [H, W] -> [ceil(H/stride), ceil(W/stride)]: the pixel in the middle of each cell."""
-    return mask[np.ix_(*(_centres(length, stride) for length in mask.shape))]
-
-
-def encode(frame: MaskFrame, height: int, width: int) -> bytes:
-    """The message of a frame of height x width pixels, the size of all its masks.
-
-    The grid is the finest that keeps the message within TARGET_BYTES. When the coarsest does
-    not do, MAX_BYTES holds and the last objects are left out.
+    The grid is as fine as there is room for. When the coarsest does not do, objects take turns from
+    message to message, and the message says that it is overloaded.
     """
-    stride = first = first_stride(height, width)
-    while True:
-        objects = [_encode_object(o, sample(o.mask, stride)) for o in frame.objects]
-        size = _HEADER.size + sum(map(len, objects))
-        if size <= TARGET_BYTES or -(-max(height, width) // (stride + 1)) < _MIN_GRID:
-            break
-        stride += 1
-    kept = _fitting(objects)
-    is_overloaded = frame.is_overloaded or stride > first or len(kept) < len(objects)
+
+    def write(number: int, cells: NDArray[np.bool_]) -> bytes:
+        return _encode_object(frame.objects[number], cells)
+
+    masks = [item.mask for item in frame.objects]
+    fitted = fit(masks, room - _HEADER.size, _MAX_OBJECTS, frame.index, write)
+    stride = fitted.stride if masks else first_stride(height, width)
     header = _HEADER.pack(
         _MAGIC,
         _VERSION,
-        _KEYFRAME | (_OVERLOADED if is_overloaded else 0),
-        len(kept),
+        _KEYFRAME | (_OVERLOADED if frame.is_overloaded or fitted.is_reduced else 0),
+        len(fitted.items),
         _HEADER.size,
         frame.index & 0xFFFF_FFFF,
         frame.in_rtp,
@@ -125,7 +109,7 @@ def encode(frame: MaskFrame, height: int, width: int) -> bytes:
         min(frame.age_ms, 0xFFFF),
         min(frame.dropped, 0xFFFF),
     )
-    return b"".join([header, *kept])
+    return b"".join([header, *fitted.items])
 
 
 def with_age(message: bytes, age_ms: int) -> bytes:
@@ -168,23 +152,6 @@ def decode(data: bytes) -> MaskFrame:
     )
 
 
-def _centres(length: int, stride: int) -> NDArray[np.intp]:
-    """Positions of the cells' middles along one axis; the last is held inside the frame."""
-    return np.minimum(np.arange(0, length, stride) + stride // 2, length - 1)
-
-
-def _fitting(objects: Sequence[bytes]) -> list[bytes]:
-    """The first objects, as many as MAX_BYTES and the count's one byte hold."""
-    kept: list[bytes] = []
-    size = _HEADER.size
-    for encoded in objects[:255]:
-        size += len(encoded)
-        if size > MAX_BYTES:
-            break
-        kept.append(encoded)
-    return kept
-
-
 def _encode_object(item: ObjectMask, cells: NDArray[np.bool_]) -> bytes:
     """Cells [grid_height, grid_width] -> the object's head and payload."""
     rows = np.flatnonzero(cells.any(axis=1))
@@ -196,7 +163,7 @@ def _encode_object(item: ObjectMask, cells: NDArray[np.bool_]) -> bytes:
     y, x = int(rows[0]), int(columns[0])
     box = cells[y : int(rows[-1]) + 1, x : int(columns[-1]) + 1]
     payload = encode_runs(box)
-    if len(payload) > 0xFFFF:  # cannot fit MAX_BYTES either: _fitting() leaves it out
+    if len(payload) > 0xFFFF:  # cannot fit any message either: fit() leaves it out
         return payload
     extent = (x, y, box.shape[1], box.shape[0], int(np.count_nonzero(box)), len(payload))
     return _OBJECT.pack(*head, _ROW_XOR_RUNS, *scores, *extent) + payload

@@ -7,6 +7,7 @@ from typing import Final
 
 from sam2_rt.engine import StepResult, TrackState
 from sam2_rt.tracking.frame import Frame
+from streamer import mask_text
 from streamer.mask_frame import MaskFrame, ObjectMask, ObjectState, encode, with_age
 
 _STATES: Final = {
@@ -28,23 +29,32 @@ class Facts:
     dropped: int
 
 
-def write(frame: Frame, result: StepResult, facts: Facts) -> bytes:
-    """The message of a frame and the step that was made of it."""
+def write(frame: Frame, result: StepResult, facts: Facts, room: int) -> bytes:
+    """The binary message of a frame and the step that was made of it, in at most `room` bytes."""
+    written = encode(_mask_frame(result, facts), frame.height, frame.width, room)
+    return with_age(written, round(1000 * (time.monotonic() - facts.arrived_s)))
+
+
+def write_text(_frame: Frame, result: StepResult, facts: Facts, room: int) -> str:
+    """The same as text."""
+    return mask_text.encode(_mask_frame(result, facts), room, facts.arrived_s)
+
+
+def _mask_frame(result: StepResult, facts: Facts) -> MaskFrame:
+    """Without its age, which is known when it is written."""
     objects = tuple(
         ObjectMask(m.track_id, _STATES[m.state], m.iou, _sigmoid(m.object_score), m.mask)
         for m in result.masks
     )
-    message = MaskFrame(
+    return MaskFrame(
         index=result.index,
         in_rtp=facts.in_rtp,
         out_rtp=facts.out_rtp,
         prompt_seq=facts.prompt_seq,
-        age_ms=0,  # below, when the work is done
+        age_ms=0,
         dropped=facts.dropped,
         objects=objects,
     )
-    written = encode(message, frame.height, frame.width)
-    return with_age(written, round(1000 * (time.monotonic() - facts.arrived_s)))
 
 
 def _sigmoid(logit: float) -> float:

@@ -172,7 +172,7 @@ class Peer:
             return
         self._control.send(text)
 
-    def send_masks(self, message: bytes) -> bool:
+    def send_masks(self, message: bytes | str) -> bool:
         """Sends on the channel for masks; False when it is full or closed."""
         if not self.wants_masks or self._masks is None:
             return False

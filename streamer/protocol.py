@@ -9,14 +9,16 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
-from streamer.finding import How
 from streamer.handover import DrainMessage, ResumeMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
 from streamer.output import ConfigureMessage
+from streamer.wishes import AutoMessage, MasksMessage
 
 __all__ = [
+    "AutoMessage",
     "ConfigureMessage",
     "ErrorCode",
+    "MasksMessage",
     "Message",
     "ProtocolError",
 ]  # belong here for all others
@@ -92,17 +94,6 @@ class RemoveMessage(Message):
     type: Literal["remove"] = "remove"
     seq: Seq | None = None
     track_id: TrackId
-
-
-class AutoMessage(Message):
-    """Begins tracks for a viewer who cannot click; each is acknowledged under this seq.
-
-    Answered with an error, `nothing_found` among others, when none begins.
-    """
-
-    type: Literal["auto"] = "auto"
-    seq: Seq
-    how: Annotated[How, Field(strict=False)]
 
 
 class PingMessage(Message):
@@ -221,7 +212,9 @@ class StatsMessage(Message):
 
 
 T = TypeVar("T")
-ClientMessage = PromptMessage | RemoveMessage | ConfigureMessage | AutoMessage | PingMessage
+ClientMessage = (
+    PromptMessage | RemoveMessage | ConfigureMessage | AutoMessage | MasksMessage | PingMessage
+)
 ServerMessage = (
     HelloMessage
     | AckMessage

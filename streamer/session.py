@@ -7,18 +7,16 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from sam2_rt.engine import StepResult
 from sam2_rt.tracking.prompt import Prompt
-from streamer import mask_message
 from streamer.config import Settings
 from streamer.conversation import Conversation
 from streamer.display import Display
 from streamer.finder import Finder
+from streamer.mask_sender import MaskSender
 from streamer.metrics import Metrics
-from streamer.painter import paint
 from streamer.protocol import ErrorMessage, ProtocolError
 from streamer.slot import Slot
 from streamer.tally import Tally
@@ -29,15 +27,6 @@ log = logging.getLogger(__name__)
 
 _STATS_INTERVAL_S: Final = 1.0
 _MAX_TOLD_SIZES: Final = 16
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stepped:
-    """A frame, what the engine made of it, and the last prompt carried out by then."""
-
-    arrival: Arrival
-    result: StepResult
-    prompt_seq: int | None
 
 
 class Session:
@@ -57,14 +46,14 @@ class Session:
         """Of the last step, for who takes the viewer over."""
         self._viewer = viewer
         self._worker = worker
-        self._painter = painter
-        """Runs what is too slow for the event loop: compositing and mask messages."""
         self._metrics = metrics
         self._settings = settings
         self._conversation = Conversation(viewer.say, metrics)
         self._tally = tally = Tally(metrics)
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))
-        self._to_send = Slot[Stepped](on_drop=lambda: tally.drop("masks"))
+        self._mask_sender = MaskSender(
+            viewer, painter, self._conversation, tally, lambda: self._arrivals.dropped
+        )
         self.display = Display(viewer, painter, self._conversation, tally)
         self._finder = Finder(worker, painter, self._conversation)
         self._told_sizes = deque[str](maxlen=_MAX_TOLD_SIZES)
@@ -139,7 +128,7 @@ class Session:
                 work = (
                     self._receive(),
                     self._track(stream_id),
-                    self._send_masks(),
+                    self._mask_sender.run(),
                     self.display.show(),
                     self.display.configure(),
                     self._finder.run(),
@@ -193,31 +182,9 @@ class Session:
             self._tally.step(result, time.monotonic() - begun_s)
             self._conversation.answer(question, result)
             self.last_result = result
-            if self._viewer.wants_masks:
-                self._to_send.put(Stepped(arrival, result, self._conversation.prompt_seq))
+            self._mask_sender.put(arrival, result)
             self.display.put(arrival.frame, result)
             self._finder.put(arrival, result)
-
-    async def _send_masks(self) -> None:
-        reported = 0
-        """Frames dropped before the engine that the viewer has been told of."""
-        while True:
-            stepped = await self._to_send.take()
-            arrival, dropped = stepped.arrival, self._arrivals.dropped
-            facts = mask_message.Facts(
-                in_rtp=arrival.in_rtp,
-                out_rtp=self._viewer.out_rtp(arrival.frame.pts),
-                prompt_seq=stepped.prompt_seq,
-                arrived_s=arrival.at_s,
-                dropped=dropped - reported,
-            )
-            write = mask_message.write
-            message = await paint(self._painter, write, arrival.frame, stepped.result, facts)
-            if self._viewer.send_masks(message):
-                reported = dropped
-                self._tally.send_masks(len(message), time.monotonic() - arrival.at_s)
-            else:
-                self._tally.drop("masks")
 
     def _greet(self) -> None:
         assert self._worker.info is not None, "nobody is let in before the engine is loaded"

@@ -79,7 +79,7 @@ class Viewer(Protocol):
     def say(self, text: str) -> None:
         """Sends on the control channel; to nobody while it is not open."""
 
-    def send_masks(self, message: bytes) -> bool:
+    def send_masks(self, message: bytes | str) -> bool:
         """Sends on the channel for masks; False when it is full or closed."""
 
     def show(self, frame: Frame) -> bool:

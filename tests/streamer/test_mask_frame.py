@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from streamer import mask_frame
+from streamer.mask_budget import MESSAGE_BYTES
 from streamer.mask_frame import MaskFrame, MaskFrameError, ObjectMask, ObjectState
 
 HEIGHT, WIDTH = 360, 640
@@ -78,47 +79,34 @@ def test_a_message_can_be_given_its_age_last():
     assert mask_frame.decode(mask_frame.with_age(message, 1 << 20)).age_ms == 0xFFFF
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "stride"),
-    [(320, 320, 1), (321, 100, 2), (360, 640, 2), (720, 1280, 4), (1, 1, 1), (641, 3, 3)],
-)
-def test_the_first_grid_has_at_most_320_cells_a_side(height: int, width: int, stride: int):
-    assert mask_frame.first_stride(height, width) == stride
-    grid = mask_frame.sample(np.ones((height, width), np.bool_), stride)
-    assert grid.shape == (-(-height // stride), -(-width // stride))
-    assert max(grid.shape) <= 320
-
-
-def test_the_last_sample_is_held_inside_the_frame():
-    mask = np.zeros((5, 5), np.bool_)
-    mask[4, 4] = True
-    assert mask_frame.sample(mask, 4).tolist() == [[False, False], [False, True]]
-
-
 def test_a_message_that_is_too_long_gets_a_coarser_grid():
     message = mask_frame.encode(
         frame(*[ellipse()] * 4, noise(1)[:, ::-1] & ellipse()), HEIGHT, WIDTH
     )
     decoded = mask_frame.decode(message)
-    assert len(message) <= mask_frame.TARGET_BYTES
+    assert len(message) <= MESSAGE_BYTES
     assert decoded.is_overloaded
     assert decoded.grid_width < 320
     assert len(decoded.objects) == 5
 
 
-def test_the_coarsest_grid_is_used_even_if_it_is_too_long():
-    message = mask_frame.encode(frame(noise(1), noise(2), noise(3)), HEIGHT, WIDTH)
-    assert len(message) > mask_frame.TARGET_BYTES
-    assert mask_frame.decode(message).grid_width == 64
+def test_a_message_stays_within_its_room_whatever_the_masks_are():
+    for room in (2500, 1200, 600):
+        message = mask_frame.encode(frame(*map(noise, range(12))), HEIGHT, WIDTH, room)
+        assert len(message) <= room
+        assert mask_frame.decode(message).is_overloaded
 
 
-def test_objects_beyond_the_hard_limit_are_left_out():
-    message = mask_frame.encode(frame(*(noise(seed, 64, 64) for seed in range(30))), 64, 64)
-    decoded = mask_frame.decode(message)
-    assert len(message) <= mask_frame.MAX_BYTES
-    assert [o.track_id for o in decoded.objects] == list(range(1, len(decoded.objects) + 1))
-    assert len(decoded.objects) < 30
-    assert decoded.is_overloaded
+def test_objects_for_which_there_is_no_room_take_turns():
+    noises = [noise(seed, 64, 64) for seed in range(30)]
+    seen = set()
+    for index in range(30):
+        message = mask_frame.encode(replace(frame(*noises), index=index), 64, 64)
+        ids = [item.track_id for item in mask_frame.decode(message).objects]
+        assert ids == sorted(ids)
+        assert 1 < len(ids) < 30
+        seen |= set(ids)
+    assert seen == set(range(1, 31))
 
 
 def damaged(offset: int, *values: int) -> bytes:

@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,8 +32,11 @@ def test_a_step_is_told_in_the_words_of_the_wire(monkeypatch: pytest.MonkeyPatch
     )
     result = StepResult(6, 90, masks, (), (), (), 7)
     facts = mask_message.Facts(in_rtp=1, out_rtp=2, prompt_seq=None, arrived_s=99.998, dropped=5)
-    read = mask_frame.decode(mask_message.write(Frame(90, planes), result, facts))
+    read = mask_frame.decode(mask_message.write(Frame(90, planes), result, facts, 2500))
     assert (read.index, read.in_rtp, read.out_rtp, read.age_ms, read.dropped) == (6, 1, 2, 4, 5)
     assert [o.state for o in read.objects] == list(ObjectState)
     assert [o.presence for o in read.objects] == pytest.approx([0.5, 1.0, 0.0], abs=1 / 255)
     assert np.array_equal(read.objects[0].mask, mask)
+    text = json.loads(mask_message.write_text(Frame(90, planes), result, facts, 2500))
+    assert [item["state"] for item in text["objects"]] == ["visible", "occluded", "lost"]
+    assert (text["index"], text["rtp_timestamp"], text["returned_rtp_timestamp"]) == (6, 1, 2)

@@ -1,0 +1,88 @@
+"""MaskSender: the masks of one session's newest frame, in the form and size that may be sent."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from sam2_rt.engine import StepResult
+from sam2_rt.tracking.frame import Frame
+from streamer import mask_message
+from streamer.conversation import Conversation
+from streamer.mask_budget import MaskBudget
+from streamer.painter import paint
+from streamer.protocol import AckMessage, MasksMessage
+from streamer.slot import Slot
+from streamer.tally import Tally
+from streamer.viewer import Arrival, Viewer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stepped:
+    """A frame, what the engine made of it, and the last prompt carried out by then."""
+
+    arrival: Arrival
+    result: StepResult
+    prompt_seq: int | None
+
+
+class MaskSender:
+    """run() goes on as long as the session."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        painter: Executor,
+        conversation: Conversation,
+        tally: Tally,
+        num_skipped: Callable[[], int],
+    ) -> None:
+        self._viewer = viewer
+        self._painter = painter
+        self._conversation = conversation
+        self._tally = tally
+        self._num_skipped = num_skipped
+        """Frames dropped before the engine since the session began."""
+        self._to_send = Slot[_Stepped](on_drop=lambda: tally.drop("masks"))
+        self._budget = MaskBudget()
+        self._is_text = False
+        conversation.on_masks = self._take
+
+    def put(self, arrival: Arrival, result: StepResult) -> None:
+        """One more frame; called for every one that was stepped."""
+        if self._viewer.wants_masks:
+            self._to_send.put(_Stepped(arrival, result, self._conversation.prompt_seq))
+
+    async def run(self) -> None:
+        """Writes and sends the newest frame's masks, again and again; nothing queues."""
+        reported = 0
+        """Frames dropped before the engine that the viewer has been told of."""
+        while True:
+            stepped = await self._to_send.take()
+            arrival, skipped = stepped.arrival, self._num_skipped()
+            room = self._budget.room(time.monotonic())
+            if room == 0:
+                self._tally.drop("masks")
+                continue
+            facts = mask_message.Facts(
+                in_rtp=arrival.in_rtp,
+                out_rtp=self._viewer.out_rtp(arrival.frame.pts),
+                prompt_seq=stepped.prompt_seq,
+                arrived_s=arrival.at_s,
+                dropped=skipped - reported,
+            )
+            parts = (arrival.frame, stepped.result, facts, room)
+            write: Callable[[Frame, StepResult, mask_message.Facts, int], bytes | str]
+            write = mask_message.write_text if self._is_text else mask_message.write
+            message: bytes | str = await paint(self._painter, write, *parts)
+            if self._viewer.send_masks(message):
+                reported = skipped
+                self._budget.spend(len(message))
+                self._tally.send_masks(len(message), time.monotonic() - arrival.at_s)
+            else:
+                self._budget.back_off()
+                self._tally.drop("masks")
+
+    def _take(self, message: MasksMessage) -> None:
+        self._is_text = message.form == "coco"
+        self._conversation.say(AckMessage(seq=message.seq))
