@@ -1,6 +1,5 @@
 """Engine: one model on one device; steps trackers of many streams, answers in plain values."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 from sam2_rt.model import zoo
 from sam2_rt.model.download import caches
 from sam2_rt.model.sam2 import SAM2
+from sam2_rt.packages import Packages
 from sam2_rt.tick import TickLost, Turn, each, tick
 from sam2_rt.tracking.buckets import Buckets
-from sam2_rt.tracking.calls import Calls, CompiledCalls
+from sam2_rt.tracking.calls import Calls, ShapedCalls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
 from sam2_rt.tracking.memory_pool import MemoryPool, bytes_a_track
@@ -267,9 +267,9 @@ def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, 
 def _calls(model: SAM2, config: EngineConfig) -> Calls:
     if config.compiled_rows == 0:
         return Calls(model)
-    # Its own place is a folder of temporary files, which a restart of the machine empties.
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(caches() / "compiled"))
-    return CompiledCalls(model, Buckets(config.compiled_rows, config.tracker.max_conditioning))
+    packages = Packages(caches() / "compiled", model, str(model.config))
+    buckets = Buckets(config.compiled_rows, config.tracker.max_conditioning)
+    return ShapedCalls(model, buckets, packages.graph)
 
 
 def _pool(model: SAM2, tracker: TrackerConfig, num_tracks: int | None) -> MemoryPool:

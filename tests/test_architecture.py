@@ -24,6 +24,7 @@ LAYERS = {
     "sam2_rt.peer_transformers": 2,
     "sam2_rt.data": 3,
     "sam2_rt.tick": 3,
+    "sam2_rt.packages": 3,
     "sam2_rt.engine": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.bench_streams": 4,

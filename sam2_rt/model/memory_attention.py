@@ -35,6 +35,9 @@ class MemoryTokens(NamedTuple):
 class MemoryAttention(nn.Module):
     """A stack of self-attention over the frame and cross-attention into the memories."""
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
@@ -42,7 +45,9 @@ class MemoryAttention(nn.Module):
         )
         self.norm = nn.LayerNorm(config.dim)
         self.rotary_dim = config.rotary_dim
-        self._rotation: Rotation | None = None  # of the last size and device
+        # Of the last size; buffers, so that a compiled graph finds them by name.
+        self.register_buffer("cos", torch.zeros(0, 0), persistent=False)
+        self.register_buffer("sin", torch.zeros(0, 0), persistent=False)
 
     def forward(self, feature: Tensor, position: Tensor, memories: MemoryTokens) -> Tensor:
         """feature [F or B, N, dim], position [N, dim] (sine), memories of B -> [B, N, dim]
@@ -58,13 +63,12 @@ class MemoryAttention(nn.Module):
     def rotation(self, feature: Tensor) -> Rotation:
         """The rotary angles of the feature's square grid, made anew when its size changes."""
         num_places = feature.shape[-2]
-        cached = self._rotation
-        if cached is None or len(cached[0]) != num_places or cached[0].device != feature.device:
+        if len(self.cos) != num_places or self.cos.device != feature.device:
             side = round(num_places**0.5)
             assert side * side == num_places, f"{num_places} places are no square grid"
             with torch.inference_mode(mode=False):  # training may come next and needs it
-                cached = self._rotation = axial_rotation(self.rotary_dim, side, feature.device)
-        return cached
+                self.cos, self.sin = axial_rotation(self.rotary_dim, side, feature.device)
+        return self.cos, self.sin
 
 
 class MemoryAttentionLayer(nn.Module):

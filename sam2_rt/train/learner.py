@@ -65,7 +65,7 @@ class Learner:
         """One step on one batch. Raises Diverged after MAX_BAD in a row that taught nothing."""
         _, stage, within = self.recipe.at(self.step)
         self._hold_norms(stage.holds_norms or self.recipe.trunk_lr_share == 0)
-        statistics = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        statistics = {name: buffer.clone() for name, buffer in _statistics(self.model)}
         for group in self.optimizer.param_groups:
             group["lr"] = stage.lr_at(within) * group["share"]
         with arithmetic(self.device, self.recipe.dtype):
@@ -85,7 +85,7 @@ class Learner:
 
     def _take_back(self, statistics: dict[str, Tensor]) -> None:
         """Leaves no trace of a bad batch in what normalisation knows of activations."""
-        for name, buffer in self.model.named_buffers():
+        for name, buffer in _statistics(self.model):
             buffer.copy_(statistics[name])
         self._num_bad += 1
         if self._num_bad == MAX_BAD:
@@ -226,6 +226,13 @@ def arithmetic(device: torch.device, dtype: str) -> Iterator[None]:
 def _floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Parameters and buffers; counters are left out."""
     return ((n, t) for n, t in model.state_dict().items() if t.is_floating_point())
+
+
+def _statistics(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What normalisation knows of activations."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            yield from ((f"{name}.{part}", buffer) for part, buffer in module.named_buffers())
 
 
 def _report(total: Tensor, losses: list[Losses], norm: Tensor) -> Report:

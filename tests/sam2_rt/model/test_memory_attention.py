@@ -34,7 +34,7 @@ def test_a_layer_agrees_with_the_official_one(tiny: SAM2):
 
 def test_padded_keys_change_nothing(tiny: SAM2):
     feature = inputs("ma.curr", 256, 1, 256).transpose(0, 1)
-    tokens, position, num_pointer_tokens, _ = memories()
+    tokens, position, num_pointer_tokens, *_ = memories()
     padding = torch.full((1, 256, 64), 1e3)
     padded = MemoryTokens(
         torch.cat([padding, tokens], dim=1),

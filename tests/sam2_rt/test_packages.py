@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from sam2_rt import packages
+from sam2_rt.model.sam2 import SAM2, Memories
+from sam2_rt.packages import CannotCompile, Packages
+from sam2_rt.tracking.buckets import Buckets
+from sam2_rt.tracking.calls import Calls, ShapedCalls
+from small_model import small_model
+
+# torch's own compiler imports what torch calls deprecated.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::{kind}")
+    for kind in ("DeprecationWarning", "FutureWarning")
+]
+INPUT = (torch.zeros(3, 8),)
+
+
+class Doubling(nn.Module):
+    """Has weights and a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 100)
+        self.register_buffer("two", torch.tensor(2.0), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.linear(x) * self.two,)
+
+
+def frozen(seed: int) -> Doubling:
+    torch.manual_seed(seed)
+    return Doubling().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With one package in it."""
+    folder = tmp_path_factory.mktemp("packages")
+    module = frozen(0)
+    with torch.no_grad():
+        Packages(folder, module, "").graph("doubling", module, INPUT)
+    return folder
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("it compiles again")
+
+
+@pytest.fixture
+def compiles_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.export, "export", refuse)
+
+
+@pytest.mark.usefixtures("compiles_no_more")
+def test_the_next_start_reads_the_package_and_takes_the_weights_that_it_has(folder):
+    module = frozen(1)
+    graph = Packages(folder, module, "").graph("doubling", module, INPUT)
+    x = torch.randn(3, 8)
+    torch.testing.assert_close(graph(x)[0], module(x)[0])
+
+
+@pytest.mark.usefixtures("compiles_no_more")
+def test_weights_are_used_where_they_lie(folder):
+    module = frozen(1)
+    graph = Packages(folder, module, "").graph("doubling", module, INPUT)
+    module.linear.bias.add_(1)
+    x = torch.randn(3, 8)
+    torch.testing.assert_close(graph(x)[0], module(x)[0])
+
+
+@pytest.mark.usefixtures("compiles_no_more")
+@pytest.mark.parametrize("change", ["shape", "type", "words", "short", "version", "stride"])
+def test_what_a_package_was_not_made_for_does_not_find_it(folder, change, monkeypatch):
+    module, inputs, words = frozen(0), INPUT, ""
+    if change == "shape":
+        inputs = (torch.zeros(4, 8),)
+    elif change == "type":
+        module, inputs = module.double(), (torch.zeros(3, 8, dtype=torch.float64),)
+    elif change == "words":
+        words = "another model"
+    elif change == "short":
+        module.two.fill_(3)
+    elif change == "version":
+        monkeypatch.setattr(torch, "__version__", "9.9")
+    else:
+        inputs = (torch.zeros(8, 3).T,)
+    with pytest.raises(AssertionError, match="compiles again"):
+        Packages(folder, module, words).graph("doubling", module, inputs)
+
+
+def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise torch._inductor.exc.InvalidCxxCompiler
+
+    monkeypatch.setattr(torch._inductor, "aoti_compile_and_package", fail)
+    module = frozen(0)
+    with pytest.raises(CannotCompile, match="install g"):
+        Packages(tmp_path, module, "").graph("doubling", module, INPUT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_old_packages_give_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "MAX_PACKAGES", 2)
+    for number in range(4):
+        (tmp_path / f"{number}.pt2").write_bytes(b"")
+    Packages(tmp_path, frozen(0), "")._forget_oldest()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.fixture(scope="module")
+def model() -> SAM2:
+    return small_model().eval().requires_grad_(False)
+
+
+def some_memories() -> Memories:
+    """A steady bank."""
+    torch.manual_seed(0)
+    return Memories(
+        torch.randn(1, 7, 16, 4, 4).bfloat16(),
+        torch.tensor([[0, 6, 5, 4, 3, 2, 1]]),
+        torch.randn(1, 16, 32),
+        torch.arange(1, 17)[None],
+        None,
+        None,
+    )
+
+
+def test_the_model_s_own_graphs_give_what_the_model_gives(model, tmp_path, monkeypatch):
+    """All of one row: the real compiler, the real model."""
+    shaped = ShapedCalls(model, Buckets(1, 2), Packages(tmp_path, model, "").graph)
+    steady, _ = shaped.buckets.shapes
+    monkeypatch.setattr(Buckets, "shapes", property(lambda _: (steady,)))
+    shaped.warm_up()
+    with torch.inference_mode():
+        pixels = torch.randn(1, 3, 64, 64)
+        expected = model.encode_image(pixels)
+        found = shaped.encode(pixels)
+        torch.testing.assert_close(found.feature, expected.feature, atol=1e-4, rtol=1e-4)
+        memories = some_memories()
+        ours, theirs = (calls.propagate(expected, memories) for calls in (shaped, Calls(model)))
+    pairs = zip((*ours.decoded, ours.memory), (*theirs.decoded, theirs.memory), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
