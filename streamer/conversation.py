@@ -14,6 +14,8 @@ from streamer.protocol import ProtocolError
 from streamer.viewer import Arrival
 from streamer.worker import EngineInfo
 
+_MAX_EARLY: Final = 256
+"""Events before the viewer can be spoken to: a resumed session begins with its tracks."""
 _KEPT_NAMES: Final = 256
 """Frames whose RTP timestamp is kept for acks: many more than a tracker keeps embeddings."""
 
@@ -43,6 +45,8 @@ class Conversation:
         self._say_text = say
         self._metrics = metrics
         self._prompts = PromptQueue()
+        self._early: deque[protocol.EventMessage] | None = None
+        """Events of a resumed session that wait for the greeting; None after it."""
         self._restored: tuple[Asked, ...] = ()
         """What goes on from the viewer's session before this one; with the first frame."""
         self._names: deque[tuple[int, int]] = deque(maxlen=_KEPT_NAMES)
@@ -58,6 +62,9 @@ class Conversation:
         )
         limits = protocol.Limits(max_tracks=info.max_tracks)
         self.say(protocol.HelloMessage(session=session_id, model=model, limits=limits))
+        early, self._early = self._early or (), None
+        for event in early:
+            self.say(event)
 
     def hear(self, text: str | bytes) -> None:
         """Takes up one message, and answers at once what is wrong with it. Never raises."""
@@ -85,7 +92,8 @@ class Conversation:
         self._prompts.put(asked)
 
     def restore(self, prompts: Sequence[Prompt]) -> None:
-        """Begins these tracks in the first frame."""
+        """Begins these tracks in the first frame, which may come before the greeting."""
+        self._early = deque(maxlen=_MAX_EARLY)
         self._restored = tuple(Asked(None, prompt, None) for prompt in prompts)
 
     def ask(self, stream_id: int, arrival: Arrival) -> Question:
@@ -118,7 +126,10 @@ class Conversation:
         self.say(protocol.ErrorMessage(seq=error.seq, code=error.code, message=str(error)))
 
     def say(self, message: protocol.Message) -> None:
-        """Says it now."""
+        """Says it now; an event not before the greeting."""
+        if self._early is not None and isinstance(message, protocol.EventMessage):
+            self._early.append(message)
+            return
         self._say_text(message.model_dump_json())
 
     def _tell(self, asked: Sequence[Asked | GivenUp], answers: Sequence[Applied | Refused]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from fake_engine import FakeEngine
 from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.prompt import Prompt
 from streamer.conversation import Conversation
 from streamer.metrics import Metrics
 from streamer.protocol import MAX_PROMPTS_WAITING, ConfigureMessage
@@ -121,3 +122,15 @@ def test_a_ping_is_answered_at_once_and_a_configure_handed_on():
     talk.hear(type="configure", seq=8, output="none")
     assert talk.said == [{"type": "pong", "seq": 7}]
     assert [(message.seq, message.output) for message in handed] == [(8, "none")]
+
+
+def test_restored_tracks_begin_at_once_and_are_told_after_the_greeting():
+    talk = Talk()
+    talk.conversation.restore([Prompt(5, box=(0.0, 0.0, 0.5, 0.5)), Prompt(6, box=(0, 0, 1, 1))])
+    assert talk.step() == []
+    assert set(talk.engine.streams[talk.stream_id].centres) == {5, 6}
+    talk.conversation.greet("a", FakeEngine.info)
+    assert [m["type"] for m in talk.said] == ["hello", "event", "event"]
+    assert [m["track_id"] for m in talk.said[1:]] == [5, 6]
+    talk.click(1, track_id=5)
+    assert [kind for kind, _, _ in talk.step()] == ["ack"]
