@@ -22,9 +22,11 @@ from sam2_rt.engine import EngineInfo
 from sam2_rt.model import zoo
 from sam2_rt.model.config import NUM_RECENT
 from sam2_rt.model.sam2 import SAM2, Memories
+from sam2_rt.placement import calls_of
+from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame, to_input
 from sam2_rt.tracking.prompt import Point, Prompt
-from sam2_rt.tracking.tracker import Tracker
+from sam2_rt.tracking.tracker import Tracker, TrackerConfig
 
 if TYPE_CHECKING:
     from sam2_rt.peer_transformers import PeerTracker
@@ -55,6 +57,8 @@ class Wanted:
     peer: Peer | None
     streams: int = 1
     """More: all of them in one batch, beside as many engines that take turns."""
+    compiled_rows: int = 0
+    """Largest batch of whole steps that is compiled; stages are timed as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,14 @@ def measure(wanted: Wanted) -> None:
     zoo.cast(zoo.fold(sam2), torch.bfloat16 if wanted.dtype == "bfloat16" else torch.float32)
     with torch.inference_mode():
         stages = time_stages(sam2, wanted.tracks)
-        steps = time_steps(sam2, clicks, wanted.frames, other)
+        calls = calls_of(sam2, wanted.compiled_rows, TrackerConfig().max_conditioning)
+        calls.warm_up()
+        steps = time_steps(calls, clicks, wanted.frames, other)
     size = sam2.config.image_size
     _show(wanted, size, stages, steps)
     if wanted.streams > 1:
         shape = wanted.streams, wanted.tracks, wanted.frames
-        _show_streams(wanted, size, time_streams(sam2, _info(wanted, sam2), *shape))
+        _show_streams(wanted, size, time_streams(calls, _info(wanted, sam2), *shape))
 
 
 def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
@@ -120,11 +126,11 @@ def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
 
 
 def time_steps(
-    model: SAM2, clicks: list[tuple[float, float]], frames: int, other: "PeerTracker | None"
+    calls: Calls, clicks: list[tuple[float, float]], frames: int, other: "PeerTracker | None"
 ) -> Steps:
     """Whole steps with a full bank on a made-up clip; clicks are (x, y) in 0..1 of frame 0."""
-    size = model.config.image_size
-    tracker = Tracker(model)
+    size = calls.model.config.image_size
+    tracker = Tracker(calls)
     prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
     ours, theirs, ious = [], [], []
     num_frames = FULL_BANK + frames

@@ -11,7 +11,6 @@ from rich.progress import track
 from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.engine import Engine, EngineInfo, StepRequest, StepResult, TrackerConfig
 from sam2_rt.model.config import NUM_RECENT
-from sam2_rt.model.sam2 import SAM2
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Point, Prompt
@@ -55,10 +54,9 @@ class Streams:
         return float(np.percentile(self.batched_s, 99)) * 1e3
 
 
-def time_streams(model: SAM2, info: EngineInfo, streams: int, tracks: int, ticks: int) -> Streams:
+def time_streams(calls: Calls, info: EngineInfo, streams: int, tracks: int, ticks: int) -> Streams:
     """Streams show the same clip, each from another frame on; every stream has so many tracks."""
     config = TrackerConfig(max_tracks=tracks, presence=ALWAYS_SOUGHT)
-    calls = Calls(model)
     together = Engine(calls, info, config, pool_tracks=streams * tracks)
     alone = [Engine(calls, info, config, pool_tracks=tracks) for _ in range(streams)]
     shared = [together.open() for _ in alone]

@@ -24,7 +24,7 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
         bool, typer.Option("--start", help="Only time two starts of the engine, until it is warm.")
     ] = False,
     compiled_rows: Annotated[
-        int, typer.Option(min=0, help="With --start: largest batch that is compiled.")
+        int, typer.Option(min=0, help="Largest batch of whole steps that is compiled.")
     ] = 0,
 ) -> None:
     """Time each stage and the whole step with a full bank; weights are random unless cached."""
@@ -38,6 +38,8 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
 
     try:
         other = Peer(peer) if peer else None
-        measure(Wanted(model, image_size, tracks, frames, threads, dtype, other, streams))
+        measure(
+            Wanted(model, image_size, tracks, frames, threads, dtype, other, streams, compiled_rows)
+        )
     except (UnknownModel, ValueError) as error:
         raise typer.BadParameter(str(error)) from error

@@ -3,32 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sam2_rt.model import zoo
-from sam2_rt.model.download import caches
-from sam2_rt.model.sam2 import SAM2
-from sam2_rt.packages import Packages
+from sam2_rt.placement import calls_of, device_of, dtype_of, pool_of
 from sam2_rt.tick import TickLost, Turn, each, tick
-from sam2_rt.tracking.buckets import Buckets
-from sam2_rt.tracking.calls import Calls, ShapedCalls
+from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
-from sam2_rt.tracking.memory_pool import MemoryPool, bytes_a_track
 from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
 from sam2_rt.tracking.track import Prediction
 from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent, TrackState
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
-
-DEFAULT_TRACKS: Final = 256
-"""Of the pool on a CPU, where room costs nothing until it is used."""
-POOL_SHARE: Final = 0.4
-"""Of a GPU's memory that is free beside the model; the rest is for what a batch needs."""
-MAX_POOL_TRACKS: Final = 4096
 
 __all__ = [
     "Applied",
@@ -145,7 +135,7 @@ class Engine:
     ) -> None:
         self.calls = calls
         self.info = info
-        self.pool = _pool(calls.model, tracker, pool_tracks)
+        self.pool = pool_of(calls.model, tracker, pool_tracks)
         self._tracker_config = tracker
         self._streams: dict[int, Tracker] = {}
         self._next_stream_id = 0
@@ -159,8 +149,8 @@ class Engine:
         """
         if config.threads is not None:
             torch.set_num_threads(config.threads)
-        device = _device(config.device)
-        dtype = _dtype(config.dtype, device)
+        device = device_of(config.device)
+        dtype = dtype_of(config.dtype, device)
         model = zoo.load(
             config.model,
             config.checkpoint,
@@ -176,7 +166,12 @@ class Engine:
             is_trained=zoo.is_trained(config.model, config.checkpoint),
             max_tracks=config.tracker.max_tracks,
         )
-        engine = cls(_calls(model, config), info, config.tracker, config.pool_tracks)
+        engine = cls(
+            calls_of(model, config.compiled_rows, config.tracker.max_conditioning),
+            info,
+            config.tracker,
+            config.pool_tracks,
+        )
         engine.warm_up()
         return engine
 
@@ -262,38 +257,3 @@ def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, 
         TrackMask(p.track_id, p.state, p.object_score, p.iou, mask, its_logits)
         for p, mask, its_logits in zip(predictions, masks, low, strict=True)
     )
-
-
-def _calls(model: SAM2, config: EngineConfig) -> Calls:
-    if config.compiled_rows == 0:
-        return Calls(model)
-    packages = Packages(caches() / "compiled", model, str(model.config))
-    buckets = Buckets(config.compiled_rows, config.tracker.max_conditioning)
-    return ShapedCalls(model, buckets, packages.graph)
-
-
-def _pool(model: SAM2, tracker: TrackerConfig, num_tracks: int | None) -> MemoryPool:
-    """Taken once, when the model is there."""
-    device, max_conditioning = model.no_obj_ptr.device, tracker.max_conditioning
-    if num_tracks is None and device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        room = int(POOL_SHARE * free / bytes_a_track(model.config, max_conditioning))
-        num_tracks = max(1, min(room, MAX_POOL_TRACKS))
-    elif num_tracks is None:
-        num_tracks = max(DEFAULT_TRACKS, tracker.max_tracks)
-    return MemoryPool(model.config, num_tracks, max_conditioning, device)
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # torch's words for no such device here
-        raise ValueError(f"device {name!r} is not to be had here: use cpu or auto") from error

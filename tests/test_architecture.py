@@ -25,6 +25,7 @@ LAYERS = {
     "sam2_rt.data": 3,
     "sam2_rt.tick": 3,
     "sam2_rt.packages": 3,
+    "sam2_rt.placement": 3,
     "sam2_rt.engine": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.bench_streams": 4,

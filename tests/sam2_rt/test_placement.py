@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from sam2_rt.placement import DEFAULT_TRACKS, calls_of, device_of, dtype_of, pool_of
+from sam2_rt.tracking.calls import Calls, ShapedCalls
+from sam2_rt.tracking.tracker import TrackerConfig
+from small_model import small_model
+
+
+def test_nothing_is_compiled_unless_asked():
+    model = small_model()
+    assert type(calls_of(model, 0, 4)) is Calls
+    shaped = calls_of(model, 4, 4)
+    assert isinstance(shaped, ShapedCalls)
+    assert shaped.buckets.counts == (1, 2, 4)
+
+
+def test_a_batch_that_is_no_power_of_two_is_refused():
+    with pytest.raises(ValueError, match="power of two"):
+        calls_of(small_model(), 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "max_tracks", "given"), [(None, 16, DEFAULT_TRACKS), (None, 999, 999), (5, 16, 5)]
+)
+def test_a_cpu_has_room_for_as_many_tracks_as_asked_or_for_one_full_stream(
+    asked, max_tracks, given
+):
+    pool = pool_of(small_model(), TrackerConfig(max_tracks=max_tracks), asked)
+    assert pool.num_tracks == pool.num_free == given
+
+
+def test_types_and_devices_go_by_name():
+    cpu = torch.device("cpu")
+    assert dtype_of("auto", cpu) == torch.float32
+    assert dtype_of("auto", torch.device("cuda")) == torch.bfloat16
+    assert dtype_of("bfloat16", cpu) == torch.bfloat16
+    assert device_of("cpu") == cpu
+    with pytest.raises(ValueError, match="not to be had here"):
+        device_of("cuda:77")
