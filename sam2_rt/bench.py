@@ -104,7 +104,7 @@ def measure(wanted: Wanted) -> None:
 def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
     """Median milliseconds of each of the model's calls, for a batch of tracks."""
     size = model.config.image_size
-    pixels = torch.randn(1, 3, size, size).to(model.no_obj_ptr.dtype)
+    pixels = torch.randn(1, 3, size, size).to(model.dtype)
     embedding = model.encode_image(pixels)
     one, full = (_memories(model, tracks, count) for count in (1, FULL_BANK))
     feature = model.condition_on_memory(embedding.feature, one)

@@ -98,6 +98,28 @@ def vos(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
 
 
 @app.command()
+def arithmetic(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
+    data: Data,
+    model: Model = "nano",
+    checkpoint: Checkpoint = None,
+    size: Size = None,
+    limit: Limit = None,
+    exclude: Exclude = None,
+    split: Split = None,
+    threads: Threads = 1,
+    device: Device = "cpu",
+    out: Out = OUT,
+    record: Recorded = False,  # noqa: FBT002 - a flag
+) -> None:
+    """How far masks in bfloat16 agree with those in float32, and what that costs in J&F."""
+    with _report(Asked(model, checkpoint, size, threads, device, out, record)) as report:
+        from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
+        from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
+
+        runs.arithmetic(report, Folder.open(data, limit, exclude or (), split))
+
+
+@app.command()
 def image(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     data: Annotated[
         Path | None,

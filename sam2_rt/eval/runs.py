@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from sam2_rt.data.synthetic import SceneConfig, SceneMaker
+from sam2_rt.eval.arithmetic import Agreement, Twins
 from sam2_rt.eval.baselines import CopyFollower, FlowFollower
-from sam2_rt.eval.follower import AS_PUBLISHED, AS_SERVED, Begin, ModelFollower
+from sam2_rt.eval.follower import AS_PUBLISHED, AS_SERVED, Begin, Follower, ModelFollower
 from sam2_rt.eval.image import MadeUpPictures, PictureFolder, Pictures
 from sam2_rt.eval.interactive import REMEMBERS_ALL
 from sam2_rt.eval.plot import write_plot
+from sam2_rt.eval.record import Number
 from sam2_rt.eval.report import Report
 from sam2_rt.eval.sheet import Worst
 from sam2_rt.eval.sources import FIRST_UNSEEN_SEED, Folder, MadeUp, Source
@@ -31,6 +35,7 @@ from sam2_rt.eval.tables import (
 )
 from sam2_rt.eval.views import with_gaps
 from sam2_rt.eval.vos import Told
+from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.tracking.tracker import TrackerConfig
 
@@ -66,6 +71,23 @@ def vos(report: Report, source: Source, told: Told, *, with_baselines: bool) -> 
     suite = f"VOS, {_told_in_words(told)}"
     report.tell(suite, show_vos(results, title), _left_out(results[0]))
     report.draw(f"vos {told}", worst)
+
+
+def arithmetic(report: Report, source: Source) -> None:
+    """The same objects in bfloat16 and in float32, each told of once by its mask."""
+    exact = _load(report)
+    rounded = zoo.cast(report.subject.load(), torch.bfloat16)
+    agreement = Agreement()
+    begin_exact, begin_rounded = _begin(exact, source), _begin(rounded, source)
+
+    def twins(num_objects: int) -> Follower:
+        return Twins(begin_rounded(num_objects), begin_exact(num_objects), agreement)
+
+    results = [run_vos("bfloat16", twins, source), run_vos("float32", begin_exact, source)]
+    shown = show_vos(results, f"{report.subject.name} in bfloat16")
+    numbers = (Number("mean IoU", agreement.mean), Number("median IoU", agreement.median))
+    report.tell("bfloat16 beside float32", shown._replace(numbers=shown.numbers + numbers))
+    report.note(f"IoU with float32: mean {agreement.mean:.4f}, median {agreement.median:.4f}")
 
 
 def image(report: Report, data: Path | None, scenes: Scenes) -> None:

@@ -129,6 +129,11 @@ class SAM2(nn.Module):
                 lateral.absorb(reader)
                 setattr(self.sam_mask_decoder, name, nn.Identity())
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of pictures, features and memories."""
+        return self.no_mem_embed.dtype
+
     def encode_image(self, pixels: Tensor) -> Embedding:
         """pixels [F, 3, S, S], normalised -> everything later calls need of the frames"""
         stride_4, stride_8, feature = self.image_encoder(pixels)
@@ -150,7 +155,7 @@ class SAM2(nn.Module):
 
     def tokens(self, memories: Memories) -> MemoryTokens:
         """Keys, values and positions of the memories, spatial tokens before pointers."""
-        dtype = self.no_mem_embed.dtype
+        dtype = self.dtype
         batch, _, memory_dim, height, width = memories.features.shape
         spatial = memories.features.to(dtype).flatten(3).mT.flatten(1, 2)
         # Age 1 reads the first temporal code and age 6 the sixth; age 0, conditioning, the last.
@@ -201,6 +206,10 @@ class SAM2(nn.Module):
     ) -> Candidates:
         """feature [B, dim, g, g] -> all four masks of each row; prompt None: propagation"""
         encoder, side = self.sam_prompt_encoder, feature.shape[-1]
+        stride_4, stride_8 = high_resolution
+        # The decoder may be more exact than what comes before it.
+        dtype = self.no_obj_ptr.dtype
+        feature, high_resolution = feature.to(dtype), (stride_4.to(dtype), stride_8.to(dtype))
         logits = maps = None
         if prompt is not None:
             logits, maps = prompt.mask_logits, self._maps(prompt, side)

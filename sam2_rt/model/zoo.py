@@ -61,6 +61,12 @@ MODELS: Final[dict[str, Entry]] = {
 }
 
 
+DECODING: Final = ("sam_mask_decoder.", "sam_prompt_encoder.", "obj_ptr_proj.", "no_obj_ptr")
+"""Parameters that make masks and pointers of features and prompts."""
+SKIPS: Final = ("sam_mask_decoder.conv_s0.", "sam_mask_decoder.conv_s1.")
+"""Those of the decoder that are used when a frame is encoded."""
+
+
 def find(name: str) -> Entry:
     """Raises UnknownModel."""
     if name not in MODELS:
@@ -111,9 +117,13 @@ def cast(model: SAM2, dtype: torch.dtype | None) -> SAM2:
     """The same model with its parameters in another type; None leaves them.
 
     Parameters alone: the frequencies of places are a buffer, and rounded they would move clicks.
+    On a CPU what decodes masks stays float32: it is small, and rounds what a person sees.
     """
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(dtype=dtype)
+    is_cpu = model.no_obj_ptr.device.type == "cpu"
+    for name, parameter in model.named_parameters():
+        is_exact = is_cpu and dtype == torch.bfloat16 and name.startswith(DECODING)
+        if not is_exact or name.startswith(SKIPS):
+            parameter.data = parameter.data.to(dtype=dtype)
     return model
 
 

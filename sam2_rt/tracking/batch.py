@@ -53,9 +53,9 @@ class Found:
 
 def encode(calls: Calls, frames: Sequence[Frame]) -> list[Embedding]:
     """Runs the image encoder once over all frames: one embedding each."""
-    weight = calls.model.no_obj_ptr
-    size = calls.model.config.image_size
-    pixels = [to_input(frame, size, weight.device, weight.dtype) for frame in frames]
+    model = calls.model
+    size, device = model.config.image_size, model.no_obj_ptr.device
+    pixels = [to_input(frame, size, device, model.dtype) for frame in frames]
     embedding = calls.encode(torch.cat(pixels) if len(pixels) > 1 else pixels[0])
     if len(frames) == 1:
         return [embedding]

@@ -50,7 +50,7 @@ class ShapedCalls(Calls):
     @torch.no_grad()
     def warm_up(self) -> None:
         """Makes all graphs."""
-        side, weight = self.model.config.image_size, self.model.no_obj_ptr
+        side, weight = self.model.config.image_size, self.model.no_mem_embed
         # What the model makes on its first call, such as rotary angles, is there before tracing.
         embedding = super().encode(weight.new_zeros(1, 3, side, side))
         super().propagate(embedding, _empty(self.model, self.buckets.shapes[0]))

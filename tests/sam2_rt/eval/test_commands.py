@@ -61,6 +61,13 @@ def test_videos_can_be_left_out_and_shortened(run, folder):
     assert "one" not in said.partition("{")[0].replace("untrained", "")
 
 
+def test_arithmetic_tells_how_far_bfloat16_agrees(run, folder):
+    code, (line,), said = run("arithmetic", "--data", folder, *SMALL)
+    assert code == 0, said
+    assert 0.5 < line["numbers"]["mean IoU"] <= 1
+    assert {"J&F", "J&F of float32", "median IoU"} <= line["numbers"].keys()
+
+
 def test_interactive_writes_a_plot(run, folder, tmp_path):
     code, (line,), said = run("interactive", "--data", folder, *SMALL, "--frames", "2")
     assert code == 0, said
@@ -145,7 +152,7 @@ def test_the_command_line_has_the_same_commands():
 def test_it_runs_as_a_module():
     command = (sys.executable, "-m", "sam2_rt.eval", "--help")
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    for name in ("vos", "image", "interactive", "streaming", "scenes"):
+    for name in ("vos", "arithmetic", "image", "interactive", "streaming", "scenes"):
         assert name in said
 
 

@@ -93,7 +93,10 @@ def test_a_checkpoint_loads_in_eval_mode_at_any_size_and_type(tmp_path: Path, of
     model = zoo.load(NAME, tmp_path / "mine.pt", dtype=torch.bfloat16, image_size=96)
     assert not model.training
     assert model.config.image_size == 96
-    assert model.no_obj_ptr.dtype == torch.bfloat16
+    assert model.dtype == torch.bfloat16
+    # What decodes masks stays exact on a CPU.
+    assert model.no_obj_ptr.dtype == torch.float32
+    assert {p.dtype for p in model.sam_mask_decoder.transformer.parameters()} == {torch.float32}
     with pytest.raises(CheckpointError, match="is no checkpoint of nano"):
         zoo.load("nano", tmp_path / "mine.pt")
 
