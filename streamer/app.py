@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from streamer import metrics, problem, turn
 from streamer.app_cors import Cors
+from streamer.app_prompts import add_prompts
 from streamer.app_refusal import read_body, refusals, require_token, require_type, service_of
 from streamer.app_whip import add_whip, location
 from streamer.config import Settings
@@ -70,6 +71,7 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_middleware(Cors, origins=settings.cors_origins)
     add_whip(app)
+    add_prompts(app)
     guarded = [Depends(require_token)]
     app.post("/offer", dependencies=guarded)(post_offer)
     app.get("/livez", response_class=PlainTextResponse)(livez)

@@ -91,6 +91,17 @@ class Conversation:
         """One more prompt, as if the viewer had said it. Raises ProtocolError `busy`."""
         self._prompts.put(asked)
 
+    def put_all(self, items: Sequence[Asked | GivenUp]) -> None:
+        """Prompts and removals from beside the viewer, who hears of their tracks by events.
+
+        All are taken up, or none: raises ProtocolError `busy`.
+        """
+        self._prompts.put_all(items)
+
+    def withdraw(self, items: Sequence[Asked | GivenUp]) -> None:
+        """Takes back what no step took up yet."""
+        self._prompts.withdraw(items)
+
     def restore(self, prompts: Sequence[Prompt]) -> None:
         """Begins these tracks in the first frame, which may come before the greeting."""
         self._early = deque(maxlen=_MAX_EARLY)
@@ -122,8 +133,7 @@ class Conversation:
 
     def refuse(self, error: ProtocolError) -> None:
         """Tells that a message was not carried out, and counts it."""
-        self._metrics.messages_refused.labels(error.code).inc()
-        self.say(protocol.ErrorMessage(seq=error.seq, code=error.code, message=str(error)))
+        self.say(self._refusal(error))
 
     def say(self, message: protocol.Message) -> None:
         """Says it now; an event not before the greeting."""
@@ -137,21 +147,25 @@ class Conversation:
             if isinstance(answer, Refused):
                 self._metrics.prompts.labels(answer.code).inc()
                 code = cast("protocol.ErrorCode", answer.code)  # held by the message's own check
-                self.refuse(ProtocolError(code, answer.message, item.seq))
+                reply = item.reply or self.say
+                reply(self._refusal(ProtocolError(code, answer.message, item.seq)))
                 continue
             self._metrics.prompts.labels("applied").inc()
-            if isinstance(item, Asked):
+            if isinstance(item, Asked) and item.reply is None:
                 if item.seq is None:  # nobody waits for an answer; the event tells of the track
                     continue
                 self.prompt_seq = item.seq
-            self.say(
-                protocol.AckMessage(
-                    seq=item.seq,
-                    track_id=answer.track_id,
-                    frame=self._frame_name(answer.index),
-                    applied_to="exact" if answer.is_exact else "newest",
-                )
+            ack = protocol.AckMessage(
+                seq=item.seq,
+                track_id=answer.track_id,
+                frame=self._frame_name(answer.index),
+                applied_to="exact" if answer.is_exact else "newest",
             )
+            (item.reply or self.say)(ack)
+
+    def _refusal(self, error: ProtocolError) -> protocol.ErrorMessage:
+        self._metrics.messages_refused.labels(error.code).inc()
+        return protocol.ErrorMessage(seq=error.seq, code=error.code, message=str(error))
 
     def _frame_name(self, index: int) -> protocol.FrameName:
         in_rtp = next(rtp for known, rtp in reversed(self._names) if known == index)

@@ -1,10 +1,13 @@
 """PromptQueue: what a viewer asked for and no step took up yet. Bounded, and nothing is dropped."""
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sam2_rt.tracking.prompt import Prompt
-from streamer.protocol import MAX_PROMPTS_WAITING, ProtocolError
+from streamer.protocol import MAX_PROMPTS_WAITING, AckMessage, ErrorMessage, ProtocolError
+
+Reply = Callable[[AckMessage | ErrorMessage], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,8 @@ class Asked:
     prompt: Prompt
     rtp_timestamp: int | None
     """Of the frame that the viewer saw, as the client sent it; None: the newest."""
+    reply: Reply | None = None
+    """Takes the answer; None: the viewer gets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class GivenUp:
 
     seq: int | None
     track_id: int
+    reply: Reply | None = None
+    """As of Asked."""
 
 
 class PromptQueue:
@@ -37,9 +44,19 @@ class PromptQueue:
         self.check_room(item.seq)
         self._waiting.append(item)
 
-    def check_room(self, seq: int | None) -> None:
-        """Raises ProtocolError `busy` when put() would."""
-        if len(self._waiting) == MAX_PROMPTS_WAITING:
+    def put_all(self, items: Sequence[Asked | GivenUp]) -> None:
+        """Adds all of them, or none and raises ProtocolError `busy`."""
+        self.check_room(items[0].seq, len(items))
+        self._waiting.extend(items)
+
+    def withdraw(self, items: Sequence[Asked | GivenUp]) -> None:
+        """Takes back those of them that still wait."""
+        left = [item for item in self._waiting if not any(item is other for other in items)]
+        self._waiting = deque(left, maxlen=MAX_PROMPTS_WAITING)
+
+    def check_room(self, seq: int | None, count: int = 1) -> None:
+        """Raises ProtocolError `busy` when so many more do not fit."""
+        if len(self._waiting) + count > MAX_PROMPTS_WAITING:
             raise ProtocolError("busy", f"{MAX_PROMPTS_WAITING} prompts wait already", seq)
 
     def take(self) -> tuple[list[GivenUp], list[Asked]]:

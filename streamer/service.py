@@ -187,15 +187,15 @@ class Service:
 
     def choose(self, session_id: str, output: Output) -> None:
         """What the viewer gets back at first. Raises UnknownSession."""
-        self._stay(session_id).session.display.output = output
+        self.stay(session_id).session.display.output = output
 
     def tag_of(self, session_id: str) -> str:
         """Names the ICE session of a session. Raises UnknownSession."""
-        return self._stay(session_id).tag
+        return self.stay(session_id).tag
 
     async def add_candidates(self, session_id: str, fragment: Fragment) -> None:
         """Candidates of a viewer, after its offer. Raises UnknownSession or FragmentRefused."""
-        await self._stay(session_id).peer.add_candidates(fragment)
+        await self.stay(session_id).peer.add_candidates(fragment)
 
     def end(self, session_id: str) -> bool:
         """Ends a session at its viewer's wish; False when there was none of that id.
@@ -217,7 +217,8 @@ class Service:
             async with asyncio.timeout(_LEAVE_S):
                 await stay.has_ended.wait()
 
-    def _stay(self, session_id: str) -> Stay:
+    def stay(self, session_id: str) -> Stay:
+        """A session that is open. Raises UnknownSession."""
         stay = self._sessions.get(session_id)
         if stay is None:
             raise UnknownSession(session_id)

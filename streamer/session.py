@@ -66,6 +66,11 @@ class Session:
         viewer.on_message = self._conversation.hear
         viewer.on_end = self.end
 
+    @property
+    def conversation(self) -> Conversation:
+        """For what others than the viewer ask of the session."""
+        return self._conversation
+
     def end(self, outcome: Outcome) -> None:
         """Makes run() end; the first outcome stands."""
         if not self._ended.done():

@@ -34,6 +34,7 @@ def token(**claims: object) -> str:
         ("DELETE", "/whip/any"),
         ("POST", "/offer"),
         ("GET", "/config"),
+        ("POST", "/sessions/any/prompts"),
     ],
 )
 async def test_without_a_token_it_is_refused_before_it_is_read(method: str, path: str):

@@ -34,3 +34,21 @@ def test_a_full_queue_answers_busy_and_forgets_nothing():
         queue.put(asked(99))
     assert (caught.value.code, caught.value.seq) == ("busy", 99)
     assert len(queue.take()[1]) == MAX_PROMPTS_WAITING
+
+
+def test_all_are_put_or_none():
+    queue = PromptQueue()
+    queue.put(asked(0))
+    with pytest.raises(ProtocolError):
+        queue.put_all([asked(seq) for seq in range(1, MAX_PROMPTS_WAITING + 1)])
+    assert [item.seq for item in queue.take()[1]] == [0]
+
+
+def test_what_is_withdrawn_leaves_room_and_others_stay():
+    queue = PromptQueue()
+    mine = [asked(seq) for seq in range(MAX_PROMPTS_WAITING - 1)]
+    queue.put(asked(99))
+    queue.put_all(mine)
+    queue.withdraw(mine)
+    queue.put(asked(100))
+    assert [item.seq for item in queue.take()[1]] == [99, 100]
