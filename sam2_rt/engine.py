@@ -21,6 +21,7 @@ from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent, 
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
 
 __all__ = [
+    "Adopted",
     "Applied",
     "Engine",
     "EngineConfig",
@@ -123,6 +124,16 @@ class StepResult:
     """Of this stream since it was opened; equals the frames it processed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A parked stream that goes on."""
+
+    track_ids: tuple[int, ...]
+    """In order."""
+    encoder_calls: int
+    """Of this stream so far: the index of its next frame."""
+
+
 class UnknownStream(KeyError):
     """A request for a stream that was never opened or is closed."""
 
@@ -138,6 +149,8 @@ class Engine:
         self.pool = pool_of(calls.model, tracker, pool_tracks)
         self._tracker_config = tracker
         self._streams: dict[int, Tracker] = {}
+        self._parked: dict[int, Tracker] = {}
+        """Streams that are not stepped for now, the longest parked first."""
         self._next_stream_id = 0
 
     @classmethod
@@ -197,9 +210,31 @@ class Engine:
 
     def close(self, stream_id: int) -> None:
         """Ends a stream and gives its memory back; closing twice is no error."""
-        tracker = self._streams.pop(stream_id, None)
+        tracker = self._streams.pop(stream_id, None) or self._parked.pop(stream_id, None)
         if tracker is not None:
             tracker.close()
+
+    def park(self, stream_id: int) -> tuple[int, ...]:
+        """Keeps the tracks of a stream that rests, with their memory, and none of its frames.
+
+        Returns their ids; without any the stream is closed. It leaves unasked, the longest parked
+        first, when another stream needs its room. Raises UnknownStream.
+        """
+        tracker = self._streams.pop(stream_id, None)
+        if tracker is None:
+            raise UnknownStream(stream_id)
+        if tracker.tracks:
+            tracker.forget_frames()
+            self._parked[stream_id] = tracker
+        return tuple(sorted(tracker.tracks))
+
+    def adopt(self, stream_id: int) -> Adopted | None:
+        """Lets a parked stream go on under its id; None when it had to leave."""
+        tracker = self._parked.pop(stream_id, None)
+        if tracker is None:
+            return None
+        self._streams[stream_id] = tracker
+        return Adopted(tuple(sorted(tracker.tracks)), tracker.encoder_calls)
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
         """One frame of each stream, all as one batch; one answer a request, in order.
@@ -208,11 +243,22 @@ class Engine:
         the stream only lost this frame, UnknownStream, or a fault of its own. No stream has two
         requests.
         """
+        self._make_room(requests)
         begun = each(self._begin, requests)
         turns = [one.turn for one in begun if isinstance(one, _Begun)]
         answers = iter(tick(self.calls, turns))
         predictions = [next(answers) if isinstance(one, _Begun) else one for one in begun]
         return each(_result, begun, predictions)
+
+    def _make_room(self, requests: Sequence[StepRequest]) -> None:
+        """Parked streams give way to tracks that begin."""
+        num_new = sum(
+            len({prompt.track_id for prompt in request.prompts} - tracker.tracks.keys())
+            for request in requests
+            if (tracker := self._streams.get(request.stream_id)) is not None
+        )
+        while self._parked and self.pool.num_free < num_new:
+            self.close(next(iter(self._parked)))
 
     def _begin(self, request: StepRequest) -> "_Begun":
         tracker = self._streams.get(request.stream_id)

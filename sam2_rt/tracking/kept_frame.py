@@ -73,6 +73,10 @@ class KeptFrames:
         """Keeps a frame no more."""
         self._ring.remove(frame)
 
+    def clear(self) -> None:
+        """Keeps none of them any more."""
+        self._ring.clear()
+
     def forget(self, track_id: int) -> None:
         """Drops all that is kept of a track: its number may begin another."""
         for kept in self._ring:

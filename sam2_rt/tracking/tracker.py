@@ -179,6 +179,10 @@ class Tracker:
         self._note(EventKind.REMOVED, track_id, index)
         return Applied(track_id, index, is_exact=True)
 
+    def forget_frames(self) -> None:
+        """No frame up to now can be corrected any more: the next ones may have another clock."""
+        self._kept.clear()
+
     def close(self) -> None:
         """Gives back all that its tracks hold; it is not stepped after."""
         for track_id in list(self.tracks):
