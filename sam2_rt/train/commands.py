@@ -81,6 +81,9 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     layer_decay: Annotated[float, typer.Option(min=0.1, max=1)] = 1.0,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "bfloat16",
     device: Annotated[str, typer.Option()] = "cpu",
+    compiles: Annotated[  # noqa: FBT002 an option
+        bool, typer.Option("--compile", help="Compile the model's parts: for GPUs.")
+    ] = False,
     threads: Annotated[int | None, typer.Option(min=1)] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that make samples.")] = 1,
     reuse: Annotated[int, typer.Option(min=1, help="Times that a sample is drawn.")] = 4,
@@ -102,6 +105,7 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
             layer_decay=layer_decay,
             dtype=dtype,
             device=_device(device),
+            compiles=compiles,
             threads=threads,
             workers=workers,
             reuse=reuse,

@@ -26,6 +26,12 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW keeps of each parameter's gradients."""
 
 
+COMPILER = "inductor"
+COMPILED_PARTS = ("image_encoder", "memory_attention", "sam_mask_decoder", "memory_encoder")
+MAX_VERSIONS = 64
+"""Of a part, by shapes that had to be told apart."""
+
+
 class Report(NamedTuple):
     """Means over the answers of one step."""
 
@@ -57,6 +63,8 @@ class Learner:
         self.step = 0
         self._num_bad = 0  # in a row
         self.mean = {name: tensor.detach().clone() for name, tensor in _floats(model)}
+        if recipe.compiles:
+            compile_parts(model)
         self.optimizer = torch.optim.AdamW(
             list(parameter_groups(model, recipe)), lr=1e-3, betas=(0.9, 0.999)
         )
@@ -226,6 +234,19 @@ def arithmetic(device: torch.device, dtype: str) -> Iterator[None]:
 def _floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Parameters and buffers; counters are left out."""
     return ((n, t) for n, t in model.state_dict().items() if t.is_floating_point())
+
+
+def compile_parts(model: SAM2) -> None:
+    """In place: what has weights and is called for many shapes, each part by itself.
+
+    Shapes that differ between stages and steps are compiled once, with sizes left open.
+    """
+    # Rotary angles are there before anything is traced.
+    model.memory_attention.rotation(model.no_mem_embed.expand(1, model.config.grid**2, -1))
+    # Beyond eight versions torch would go on without compiling, and say so only in its log.
+    torch._dynamo.config.recompile_limit = MAX_VERSIONS  # noqa: SLF001 has no other name
+    for part in COMPILED_PARTS:
+        getattr(model, part).compile(backend=COMPILER)
 
 
 def _statistics(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -58,7 +58,7 @@ NANO_STAGES = (
 FINE_STAGES = (Stage(8, clips=1, steps=2000, lr=FINE_LR, final_share=0.1),)
 """An official model with its weights."""
 
-_FREE: Final = {"device", "threads", "workers", "save_every_s", "validate_every"}
+_FREE: Final = {"device", "compiles", "threads", "workers", "save_every_s", "validate_every"}
 """What changes nothing of what is learned."""
 
 
@@ -84,6 +84,8 @@ class Recipe:
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """Of the arithmetic; weights and their means stay float32."""
     device: str = "cpu"
+    compiles: bool = False
+    """The model's parts are compiled, some minutes at the start: for GPUs; a CPU gains little."""
     threads: int | None = None
     save_every_s: float = 45.0
     """A killed run loses this much, and the step that it was in."""

@@ -50,6 +50,8 @@ def test_fine_tuning_on_annotated_videos_lowers_the_loss(
     assert result.exit_code == 0, result.output
     assert "skipped bad:" in result.output
     losses = [line.loss for line in read(tmp_path / "log.jsonl") if line.loss is not None]
+    waits = [line.waited_s for line in read(tmp_path / "log.jsonl") if line.loss is not None]
+    assert all(waited is not None and waited >= 0 for waited in waits)
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
     assert zoo.is_trained("nano", tmp_path / "weights.safetensors")
     assert (tmp_path / "skipped.jsonl").exists()

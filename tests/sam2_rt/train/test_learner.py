@@ -7,6 +7,7 @@ from torch import nn
 
 from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
+from sam2_rt.train import learner as learning
 from sam2_rt.train.batch import Batch, collate
 from sam2_rt.train.learner import Diverged, Learner, StateError, parameter_groups
 from sam2_rt.train.plan import Plan
@@ -34,6 +35,16 @@ def learn(learner: Learner, steps: int) -> list[float]:
 def test_learning_from_two_clips_learns_them():
     losses = learn(Learner(small_model(), RECIPE), 60)
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of its own code
+def test_compiled_parts_learn_the_same(monkeypatch: pytest.MonkeyPatch):
+    """Traced forwards and backwards as always, but run by torch itself: no C++ is compiled."""
+    monkeypatch.setattr(learning, "COMPILER", "aot_eager")
+    torch._dynamo.utils.counters.clear()
+    compiled = learn(Learner(small_model(), replace(RECIPE, compiles=True)), 3)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= len(learning.COMPILED_PARTS)
+    assert compiled == pytest.approx(learn(Learner(small_model(), RECIPE), 3), rel=1e-3)
 
 
 def test_a_run_that_was_written_and_read_back_goes_on_as_if_nothing_had_been(tmp_path: Path):

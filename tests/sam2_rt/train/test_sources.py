@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from picture_folders import write_photos
 from sam2_rt.data.mixture import NothingUsable
 from sam2_rt.train.sources import NothingToLearn, Sources
 from tiny_datasets import write_sav
@@ -12,6 +14,16 @@ def test_shares_decide_what_a_sample_comes_from(tmp_path: Path):
     mixture = Sources(64, scenes=1, real=3, datasets=(tmp_path / "sav",))()
     assert [(s.name, s.weight) for s in mixture.sources] == [("scenes", 1), ("sav", 3)]
     assert mixture.make(0, 2).frames.shape == (2, 64, 64, 3)
+
+
+def test_plain_scenes_take_no_picture_from_any_folder(tmp_path: Path):
+    photos = write_photos(tmp_path / "photos")
+    with_photos, plain = Sources(64, plain=1, photos=(photos,))().sources
+    assert with_photos.weight == plain.weight == 1
+    alone = Sources(64, scenes=0, plain=1)().sources[0]
+    ours, same, other = (s.make(5, 1) for s in (plain, alone, with_photos))
+    assert np.array_equal(ours.frames, same.frames)
+    assert not np.array_equal(ours.frames, other.frames)
 
 
 def test_a_broken_video_is_named_and_the_others_are_used(tmp_path: Path):
