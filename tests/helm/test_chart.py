@@ -1,0 +1,122 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+
+import values_table
+from rendered import CHART, LEAST, SHAPES, helm_python, merged, notes, render, rendered, shape
+
+HERE = Path(__file__).parent
+VERSIONS = ["1.31", "1.34", "1.37"]
+CUSTOM = {"keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io", "stunner.l7mp.io"}
+
+
+def group_of(one: dict[str, str]) -> str:
+    group, _, version = one["apiVersion"].partition("/")
+    return group if version else ""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_strict_lint_finds_nothing(name: str, version: str):
+    report = helm_python.lint(CHART, shape(name), strict=True, kube_version=f"v{version}.0")
+    assert not report["errors"]
+    assert not [m for m in report["messages"] if m["severity"] > 1], report["messages"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_objects_are_valid_and_have_no_unknown_fields(name: str, version: str):
+    for one in rendered(name):
+        if group_of(one) not in CUSTOM:
+            kubernetes_validate.validate(one, version, strict=True)
+
+
+def test_the_validator_refuses_a_field_that_kubernetes_does_not_have():
+    (account,) = [one for one in rendered("minimal-cpu") if one["kind"] == "ServiceAccount"]
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(account | {"automountToken": False}, "1.34", strict=True)
+
+
+def check_custom(objects: list[dict[str, object]]) -> "subprocess.CompletedProcess[str]":
+    if shutil.which("node") is None or not (HERE / "node_modules").is_dir():
+        pytest.skip("npm ci --prefix tests/helm was not run")
+    command = ["node", str(HERE / "custom_objects.cjs")]
+    text = json.dumps(objects)
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_objects_of_operators_are_valid(name: str):
+    found = [one for one in rendered(name) if group_of(one) in CUSTOM - {"stunner.l7mp.io"}]
+    done = check_custom(found)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("ScaledObject", "triggers"), ("PodMonitor", "podMetricsEndpoints")]
+)
+def test_objects_of_operators_are_refused_with_a_wrong_field(kind: str, field: str):
+    (one,) = [one for one in rendered("all-on") if one["kind"] == kind]
+    wrong = one | {"spec": one["spec"] | {field: 3}}
+    done = check_custom([wrong])
+    assert (done.returncode, field in done.stderr) == (2, True), done.stderr
+
+
+def test_nine_shapes_render_every_template():
+    kinds = {one["kind"] for name in SHAPES for one in rendered(name)}
+    assert len(SHAPES) == 9
+    assert kinds == {
+        *("Deployment", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget"),
+        *("HorizontalPodAutoscaler", "ScaledObject", "HTTPRoute", "Ingress", "Gateway"),
+        *("UDPRoute", "PodMonitor", "PrometheusRule", "ConfigMap"),
+    }
+
+
+def test_no_two_objects_of_a_release_have_one_name():
+    for name in SHAPES:
+        names = [(one["kind"], one["metadata"]["name"]) for one in rendered(name)]
+        assert len(names) == len(set(names))
+
+
+def test_a_long_release_name_makes_valid_names():
+    with helm_python.Chart.load(CHART) as chart:
+        texts = chart.render(shape("all-on") | {"fullnameOverride": ""}, name="r" * 53)
+    assert "r" * 53 in texts["streamer/templates/services.yaml"]
+    assert all(len(w) <= 63 for t in texts.values() for w in t.split() if w.startswith("rrr"))
+
+
+def test_every_value_has_a_reason():
+    assert not values_table.undocumented_keys()
+
+
+def test_the_readme_has_the_table_that_values_yaml_makes():
+    assert values_table.README.read_text() == values_table.written()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gpu-keda", "UDP 20000-20199 from the clients to the pods"),
+        ("hostnetwork", "UDP 20000-20199 from the clients to the nodes"),
+        ("stunner", "UDP 3478 from the clients to the load balancer of Gateway demo-streamer-turn"),
+        ("turn-external", "turns:turn.example.org:5349"),
+        ("minimal-cpu", "WARNING: auth.mode is anonymous"),
+    ],
+)
+def test_the_notes_tell_what_to_open(name: str, words: str):
+    assert words in notes(shape(name))
+
+
+def test_the_notes_warn_of_pods_that_cannot_take_tracks_over():
+    values = merged(LEAST, {"replicaCount": 2})
+    assert "resume.existingSecret is empty" in notes(values)
+    shared = merged(values, {"resume": {"existingSecret": "s"}})
+    assert "resume.existingSecret is empty" not in notes(shared)
+
+
+def test_a_subchart_s_global_values_are_taken():
+    assert render(merged(LEAST, {"global": {"region": "here"}}))

@@ -1,0 +1,79 @@
+import pytest
+
+from rendered import LEAST, Object, helm_python, merged, render
+
+WRONG_VALUES = [
+    {"replicas": 3},
+    {"image": {"tag": "latest"}},
+    {"image": {"digest": "sha256:12"}},
+    {"image": {"repository": "example.org/s:1"}},
+    {"gpu": {"count": 2}},
+    {"gpu": {"resource": "gpu"}},
+    {"model": {"imageSize": 500}},
+    {"model": {"compiledRows": 3}},
+    {"model": {"dtype": "float16"}},
+    {"weights": {"source": "hostPath"}},
+    {"weights": {"image": "example.org/weights:1"}},
+    {"weights": {"file": "/etc/passwd"}},
+    {"sessions": {"max": 0}},
+    {"resources": {"limits": None}},
+    {"media": {"mode": "bridge"}},
+    {"media": {"ports": {"last": 70_000}}},
+    {"media": {"iceServers": [{"urls": "http://example.org"}]}},
+    {"media": {"iceServers": [{"urls": "turn:example.org", "credential": "in the clear"}]}},
+    {"media": {"turn": {"secret": "in the clear"}}},
+    {"auth": {"mode": "none"}},
+    {"auth": {"secret": "in the clear"}},
+    {"settings": {"max_sessions": 3}},
+    {"settings": {"no_such": 3}},
+    {"settings": {"token_secret": "in the clear"}},
+    {"autoscaling": {"mode": "both"}},
+    {"autoscaling": {"mode": "hpa"}, "replicaCount": 3},
+    {"autoscaling": {"mode": "keda", "prometheusAddress": "http://p"}, "replicaCount": 3},
+    {"autoscaling": {"target": 1.5}},
+    {"route": {"type": "both"}},
+    {"cache": {"sizeLimit": "much"}},
+    {"drain": {"seconds": -1}},
+    {"networkPolicy": {"mediaFromCidrs": []}},
+    {"podMonitor": {"interval": "often"}},
+]
+
+CONTRADICTIONS: list[tuple[Object, str]] = [
+    ({"image": {"repository": ""}}, "image.repository"),
+    ({"auth": {"mode": "tokenSecret"}}, "auth.existingSecret"),
+    ({"terminationGracePeriodSeconds": 94}, "a drain takes up to 95 s"),
+    ({"terminationGracePeriodSeconds": 300, "drain": {"seconds": 300}}, "up to 335 s"),
+    ({"media": {"ports": {"first": 20_000, "last": 20_006}}}, "room for 7 sessions"),
+    ({"media": {"publicAddress": "203.0.113.7"}, "replicaCount": 2}, "belongs to one pod"),
+    ({"media": {"mode": "stunner"}}, "needs a TURN server"),
+    (
+        {"media": {"mode": "turnOnly", "iceServers": [{"urls": "stun:example.org"}]}},
+        "needs a TURN server",
+    ),
+    ({"media": {"iceServers": [{"urls": "turn:example.org"}]}}, "media.turn.existingSecret"),
+    ({"model": {"name": "sam2.1-hiera-tiny"}}, "not in the image"),
+    ({"weights": {"source": "pvc", "file": "a.pt"}}, "weights.existingClaim"),
+    ({"weights": {"source": "pvc", "existingClaim": "w"}}, "weights.file"),
+    ({"weights": {"source": "imageVolume", "file": "a.pt"}}, "weights.image"),
+    ({"cache": {"type": "pvc"}}, "cache.existingClaim"),
+    ({"autoscaling": {"mode": "keda"}}, "prometheusAddress"),
+    ({"autoscaling": {"minReplicas": 11}}, "above autoscaling.maxReplicas"),
+    ({"route": {"type": "httpRoute"}}, "route.parentRefs"),
+    ({"route": {"type": "ingress"}}, "route.hostnames"),
+]
+
+
+def test_the_least_values_are_taken():
+    assert render(LEAST)
+
+
+@pytest.mark.parametrize("wrong", WRONG_VALUES, ids=str)
+def test_the_schema_refuses(wrong: Object):
+    with pytest.raises(helm_python.HelmValuesError):
+        render(merged(LEAST, wrong))
+
+
+@pytest.mark.parametrize(("values", "words"), CONTRADICTIONS, ids=str)
+def test_values_that_contradict_each_other_are_refused_with_what_to_do(values: Object, words: str):
+    with pytest.raises(helm_python.HelmRenderError, match=words):
+        render(merged(LEAST, values))
