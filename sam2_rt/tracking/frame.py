@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from sam2_rt.model.config import PIXEL_MEAN, PIXEL_STD
+from sam2_rt.tracking.transfer import send, send_numbers
 
 Plane = NDArray[np.uint8]
 
@@ -60,9 +61,9 @@ def to_input(frame: Frame, size: int, device: torch.device, dtype: torch.dtype) 
 def _from_rgb(frame: Frame, size: int, device: torch.device) -> Tensor:
     """Resized by Pillow's bicubic filter on bytes, as the reference reads recorded video."""
     picture = Image.fromarray(frame.planes[0]).resize((size, size), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(picture)).to(device).permute(2, 0, 1)[None].float()
-    mean = torch.tensor(PIXEL_MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(PIXEL_STD, device=device).view(1, 3, 1, 1)
+    pixels = send(torch.from_numpy(np.array(picture)), device).permute(2, 0, 1)[None].float()
+    mean = send_numbers(PIXEL_MEAN, device).view(1, 3, 1, 1)
+    std = send_numbers(PIXEL_STD, device).view(1, 3, 1, 1)
     return (pixels / 255.0 - mean) / std
 
 
@@ -75,7 +76,7 @@ def _from_yuv420(frame: Frame, size: int, device: torch.device) -> Tensor:
 
 def _resize_plane(plane: Plane, size: int, device: torch.device) -> Tensor:
     """[h, w] uint8 -> [1, 1, size, size] float in 0..255, antialiased."""
-    pixels = torch.from_numpy(np.ascontiguousarray(plane)).to(device)[None, None]
+    pixels = send(torch.from_numpy(np.ascontiguousarray(plane)), device)[None, None]
     return F.interpolate(pixels.float(), (size, size), mode="bilinear", antialias=True)
 
 
@@ -84,4 +85,4 @@ def _normalised_colour(device: torch.device) -> tuple[Tensor, Tensor]:
     std, mean = torch.tensor(PIXEL_STD), torch.tensor(PIXEL_MEAN)
     matrix = _YUV_TO_RGB / 255.0 / std[:, None]
     bias = -matrix @ _YUV_ZERO - mean / std
-    return matrix.to(device), bias.to(device)
+    return send(matrix, device), send(bias, device)

@@ -12,6 +12,7 @@ from torch import Tensor
 from sam2_rt.model.prompt_encoder import BOTTOM_RIGHT, NEGATIVE, POSITIVE, TOP_LEFT
 from sam2_rt.model.sam2 import Embedding, PromptTensors
 from sam2_rt.tracking.prompt import Prompt, accumulate
+from sam2_rt.tracking.transfer import send_numbers
 
 PREVIOUS_LOGIT_LIMIT = 32.0  # a mask that is fed back is clamped, as the weights were trained
 
@@ -100,8 +101,8 @@ def to_tensors(
     if previous is not None:
         previous = previous.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)[None, None]
     return PromptTensors(
-        torch.tensor([points], device=device) * image_size,
-        torch.tensor([labels], device=device),
+        send_numbers([points], device) * image_size,
+        send_numbers([labels], device),
         previous,
     )
 

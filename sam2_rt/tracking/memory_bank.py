@@ -10,6 +10,7 @@ from sam2_rt.model.config import NUM_RECENT
 from sam2_rt.model.sam2 import Memories
 from sam2_rt.tracking.memory_policy import NUM_RECENT_POINTERS, Attended, Choice, choose, surplus
 from sam2_rt.tracking.memory_pool import MemoryPool, Room
+from sam2_rt.tracking.transfer import send_numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,8 +147,8 @@ def pack(
     num_memories = max(len(memories) for memories, _ in slots)
     num_pointers = max(len(pointers) for _, pointers in slots)
     is_padded = any((len(m), len(p)) != (num_memories, num_pointers) for m, p in slots)
-    memory_slots = torch.tensor([_pad(m, num_memories) for m, _ in slots], device=device)
-    pointer_slots = torch.tensor([_pad(p, num_pointers) for _, p in slots], device=device)
+    memory_slots = send_numbers([_pad(m, num_memories) for m, _ in slots], device)
+    pointer_slots = send_numbers([_pad(p, num_pointers) for _, p in slots], device)
     return Memories(
         features=pool.features[memory_slots],
         ages=_ages([c.memories for c in choices], num_memories, device),
@@ -155,7 +156,7 @@ def pack(
         pointer_ages=_ages([c.pointers for c in choices], num_pointers, device),
         is_memory=_is_filled([len(m) for m, _ in slots], num_memories, device, is_padded),
         is_pointer=_is_filled([len(p) for _, p in slots], num_pointers, device, is_padded),
-        frame=None if frames is None else torch.tensor(frames, device=device),
+        frame=None if frames is None else send_numbers(frames, device),
     )
 
 
@@ -166,7 +167,7 @@ def _pad(slots: list[int], length: int) -> list[int]:
 
 def _ages(rows: Sequence[tuple[Attended, ...]], length: int, device: torch.device) -> Tensor:
     ages = [[a.age for a in row] + [0] * (length - len(row)) for row in rows]
-    return torch.tensor(ages, device=device).reshape(len(rows), length)
+    return send_numbers(ages, device).reshape(len(rows), length)
 
 
 def _is_filled(
@@ -177,4 +178,4 @@ def _is_filled(
 ) -> Tensor | None:
     if not is_padded:
         return None
-    return torch.arange(length, device=device) < torch.tensor(lengths, device=device)[:, None]
+    return torch.arange(length, device=device) < send_numbers(lengths, device)[:, None]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sam2_rt.model.config import NUM_RECENT, ModelConfig
 from sam2_rt.tracking.memory_policy import NUM_RECENT_POINTERS
+from sam2_rt.tracking.transfer import send_numbers
 
 MEMORY_DTYPE = torch.bfloat16  # the official predictor rounds its bank, on every device
 
@@ -79,8 +80,7 @@ class MemoryPool:
 
     def write(self, rooms: list[Room], features: Tensor, pointers: Tensor) -> None:
         """Remembers one frame of each of B tracks: [B, memory_dim, g, g] and [B, dim]"""
-        device = self.features.device
-        slots, pointer_slots = torch.tensor(rooms, device=device).unbind(1)
+        slots, pointer_slots = send_numbers(rooms, self.features.device).unbind(1)
         self.features.index_copy_(0, slots, features.to(MEMORY_DTYPE))
         self.pointers.index_copy_(0, pointer_slots, pointers.float())
 

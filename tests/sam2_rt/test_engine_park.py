@@ -118,7 +118,7 @@ def test_a_stream_is_adopted_once_and_is_not_stepped_while_it_rests(engine: Engi
     assert engine.adopt(stream) == Adopted((1,), 1)
     assert engine.adopt(stream) is None
     engine.close(stream)
-    with pytest.raises(UnknownStream):
+    with pytest.raises(KeyError):
         engine.park(stream)
 
 

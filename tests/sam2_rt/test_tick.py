@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -186,3 +188,21 @@ def test_a_fault_of_a_stream_s_own_is_its_answer_as_it_is(model, calls, monkeypa
 
 def test_no_turn_is_no_work():
     assert together(lambda items: [1 / 0 for _ in items], []) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_step_of_many_streams_waits_for_the_device_in_one_place():
+    cuda = torch.device("cuda")
+    model = small_model().eval().to(cuda)
+    config = TrackerConfig()
+    pool = MemoryPool(model.config, 8, config.max_conditioning, cuda)
+    streams = [Tracker(model, config, pool) for _ in LENGTHS]
+    for index in range(3):  # the first frames make what is made once
+        tick(Calls(model), [turn(tracker, s, index) for s, tracker in enumerate(streams)])
+    with warnings.catch_warnings(record=True) as waits:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        tick(Calls(model), [turn(tracker, s, 3) for s, tracker in enumerate(streams)])
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(waits) == 1
