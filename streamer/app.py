@@ -17,6 +17,7 @@ from streamer import metrics, problem, turn
 from streamer.app_cors import Cors
 from streamer.app_prompts import add_prompts
 from streamer.app_refusal import read_body, refusals, require_token, require_type, service_of
+from streamer.app_whep import add_whep
 from streamer.app_whip import add_whip, location
 from streamer.config import Settings
 from streamer.output import from_query
@@ -71,6 +72,7 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_middleware(Cors, origins=settings.cors_origins)
     add_whip(app)
+    add_whep(app)
     add_prompts(app)
     guarded = [Depends(require_token)]
     app.post("/offer", dependencies=guarded)(post_offer)

@@ -19,11 +19,13 @@ TOLD: Final = ("Accept-Patch", "ETag", "Link", "Location", "Retry-After", "WWW-A
 _ACCEPTED: Final = (
     (re.compile(r"/whip"), "Accept-Post", "application/sdp"),
     (re.compile(r"/whip/[^/]+"), "Accept-Patch", fragment.CONTENT_TYPE),
+    (re.compile(r"/whep/[^/]+"), "Accept-Post", "application/sdp"),
+    (re.compile(r"/whep/[^/]+/[^/]+"), "Accept-Patch", fragment.CONTENT_TYPE),
 )
 
 
 class Cors(CORSMiddleware):
-    """As Starlette's; and any answer to OPTIONS says what WHIP takes there (RFC 9725, 4.2)."""
+    """As Starlette's; and any answer to OPTIONS says what WHIP and WHEP take (RFC 9725, 4.2)."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         super().__init__(

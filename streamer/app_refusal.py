@@ -15,6 +15,7 @@ from streamer.protocol import ProtocolError
 from streamer.rtc.fragment import FragmentError, FragmentRefused
 from streamer.rtc.offer import NoCandidates, OfferError, OfferRefused
 from streamer.service import Service, UnknownSession
+from streamer.watchers import UnknownWatcher
 
 _REASONS: Final = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "wrong_type",
@@ -85,7 +86,7 @@ def fragment_refusals() -> Iterator[None]:
         raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
     except FragmentRefused as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    except UnknownSession as error:
+    except (UnknownSession, UnknownWatcher) as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
 
 

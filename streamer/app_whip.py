@@ -67,7 +67,7 @@ async def patch_session(request: Request, session_id: str) -> Response:
     with fragment_refusals():
         tag = service.tag_of(session_id)
         require_type(request, fragment.CONTENT_TYPE)
-        _require_match(request, tag)
+        require_match(request, tag)
         said = fragment.parse((await read_body(request)).decode())
         await service.add_candidates(session_id, said)
     return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -102,7 +102,7 @@ def ice_links(servers: Iterable[IceServer]) -> list[str]:
     return links
 
 
-def _require_match(request: Request, tag: str) -> None:
+def require_match(request: Request, tag: str) -> None:
     """Raises Problem unless the client speaks of the ICE session that there is (section 4.3.1)."""
     given = request.headers.get("if-match")
     if given is None:

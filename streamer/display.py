@@ -3,7 +3,7 @@
 import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from sam2_rt.engine import StepResult
 from sam2_rt.tracking.frame import Frame
@@ -19,6 +19,21 @@ from streamer.viewer import Viewer
 
 _MAX_CONFIGURES_WAITING: Final = 8
 """Each waits at most for a picture to be decoded; more are answered `busy`."""
+
+
+_AUDIENCE_OUTPUT: Final = Output()
+"""For those who watch while the viewer takes masks only."""
+
+
+class Audience(Protocol):
+    """Others who see what the viewer gets back."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Nobody is there."""
+
+    def show(self, frame: Frame) -> None:
+        """The newest picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +53,7 @@ class Display:
     ) -> None:
         self.output = Output()
         """What the viewer gets back now; the offer may choose first and the viewer later."""
+        self.audience: Audience | None = None
         self._viewer = viewer
         self._painter = painter
         self._conversation = conversation
@@ -51,7 +67,7 @@ class Display:
     def put(self, frame: Frame, result: StepResult) -> None:
         """One more frame; called for every one that was stepped."""
         self._hides = still_hides(self._hides, result)
-        if self._viewer.wants_pictures and self.output.mode is not Mode.MASKS:
+        if self._is_for_viewer() or self._is_watched():
             self._to_show.put(_Shown(frame, result, self._hides))
 
     async def show(self) -> None:
@@ -59,12 +75,17 @@ class Display:
         while True:
             shown = await self._to_show.take()
             picture, output = shown.frame, self.output
+            is_for_viewer = self._is_for_viewer()
             if output.mode is Mode.MASKS:
+                output = _AUDIENCE_OUTPUT
+            if not is_for_viewer and not self._is_watched():
                 continue
             if output.mode is not Mode.NONE:
                 parts = (picture, shown.result.masks, output, shown.hides)
                 picture = await paint(self._painter, self._compositor.paint, *parts)
-            if not self._viewer.show(picture):
+            if self.audience is not None:
+                self.audience.show(picture)
+            if is_for_viewer and not self._viewer.show(picture):
                 self._tally.drop("encode")
 
     async def configure(self) -> None:
@@ -80,6 +101,12 @@ class Display:
                 continue
             self.output = message.to_output(image)
             self._conversation.say(AckMessage(seq=message.seq))
+
+    def _is_for_viewer(self) -> bool:
+        return self._viewer.wants_pictures and self.output.mode is not Mode.MASKS
+
+    def _is_watched(self) -> bool:
+        return self.audience is not None and not self.audience.is_empty
 
     def _take(self, message: ConfigureMessage) -> None:
         try:

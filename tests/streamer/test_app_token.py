@@ -35,6 +35,9 @@ def token(**claims: object) -> str:
         ("POST", "/offer"),
         ("GET", "/config"),
         ("POST", "/sessions/any/prompts"),
+        ("POST", "/whep/any"),
+        ("PATCH", "/whep/any/any"),
+        ("DELETE", "/whep/any/any"),
     ],
 )
 async def test_without_a_token_it_is_refused_before_it_is_read(method: str, path: str):

@@ -1,0 +1,89 @@
+"""WHEP (draft-ietf-wish-whep): others watch the video that a session's viewer gets back."""
+
+from http import HTTPStatus
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from streamer.app_refusal import (
+    fragment_refusals,
+    read_body,
+    refusals,
+    require_token,
+    require_type,
+    service_of,
+)
+from streamer.app_whip import SDP, ice_links, require_match
+from streamer.problem import Problem
+from streamer.rtc import fragment
+from streamer.service import UnknownSession
+from streamer.watchers import Watchers
+
+
+def add_whep(app: FastAPI) -> None:
+    """Adds /whep/{session_id}, the endpoint, and /whep/{session_id}/{watcher_id}, a stay at it."""
+    guarded = [Depends(require_token)]
+    endpoint, stay = "/whep/{session_id}", "/whep/{session_id}/{watcher_id}"
+    app.post(endpoint, status_code=201, response_class=PlainTextResponse, dependencies=guarded)(
+        post_whep
+    )
+    app.options(endpoint)(options_whep)
+    app.patch(stay, status_code=204, dependencies=guarded)(patch_watcher)
+    app.options(stay)(options_watcher)
+    app.delete(stay, dependencies=guarded)(delete_watcher)
+
+
+async def post_whep(request: Request, session_id: str) -> Response:
+    """An SDP offer that receives video; 201 with the answer, and the stay's address."""
+    watchers = _watchers(request, session_id)
+    with refusals(request):
+        require_type(request, SDP)
+        admitted = await watchers.admit((await read_body(request)).decode())
+    headers = {
+        "Location": f"/whep/{session_id}/{admitted.watcher_id}",
+        "ETag": f'"{admitted.tag}"',
+        "Accept-Patch": fragment.CONTENT_TYPE,
+    }
+    response = Response(admitted.sdp, HTTPStatus.CREATED, headers, media_type=SDP)
+    for link in ice_links(admitted.ice_servers):
+        response.headers.append("Link", link)
+    return response
+
+
+async def options_whep() -> Response:
+    """What may be done here; streamer.app_cors says what may be sent."""
+    return Response(headers={"Allow": "OPTIONS, POST"})
+
+
+async def patch_watcher(request: Request, session_id: str, watcher_id: str) -> Response:
+    """Candidates that were found after the offer; ICE restarts are answered 422."""
+    watchers = _watchers(request, session_id)
+    with fragment_refusals():
+        tag = watchers.tag_of(watcher_id)
+        require_type(request, fragment.CONTENT_TYPE)
+        # whip-whep's WHEPClient sends none; whose candidates they are, their ufrag says too.
+        if "if-match" in request.headers:
+            require_match(request, tag)
+        said = fragment.parse((await read_body(request)).decode())
+        await watchers.add_candidates(watcher_id, said)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def options_watcher() -> Response:
+    """What may be done with a stay."""
+    return Response(headers={"Allow": "DELETE, OPTIONS, PATCH"})
+
+
+async def delete_watcher(request: Request, session_id: str, watcher_id: str) -> Response:
+    """Ends a stay; the session goes on."""
+    if not _watchers(request, session_id).end(watcher_id):
+        raise Problem(HTTPStatus.NOT_FOUND, f"no watcher {watcher_id}")
+    return Response(status_code=HTTPStatus.OK)
+
+
+def _watchers(request: Request, session_id: str) -> Watchers:
+    """Raises Problem 404 where no such session is open."""
+    try:
+        return service_of(request).stay(session_id).watchers
+    except UnknownSession as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
