@@ -126,12 +126,10 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A parked stream that goes on."""
+    """A parked stream that goes on: its tracks, in order, and the index of its next frame."""
 
     track_ids: tuple[int, ...]
-    """In order."""
     encoder_calls: int
-    """Of this stream so far: the index of its next frame."""
 
 
 class UnknownStream(KeyError):
@@ -149,8 +147,7 @@ class Engine:
         self.pool = pool_of(calls.model, tracker, pool_tracks)
         self._tracker_config = tracker
         self._streams: dict[int, Tracker] = {}
-        self._parked: dict[int, Tracker] = {}
-        """Streams that are not stepped for now, the longest parked first."""
+        self._parked: dict[int, Tracker] = {}  # not stepped for now; the longest parked first
         self._next_stream_id = 0
 
     @classmethod
@@ -218,11 +215,9 @@ class Engine:
         """Keeps the tracks of a stream that rests, with their memory, and none of its frames.
 
         Returns their ids; without any the stream is closed. It leaves unasked, the longest parked
-        first, when another stream needs its room. Raises UnknownStream.
+        first, when another stream needs its room. Raises KeyError for a stream that is not open.
         """
-        tracker = self._streams.pop(stream_id, None)
-        if tracker is None:
-            raise UnknownStream(stream_id)
+        tracker = self._streams.pop(stream_id)
         if tracker.tracks:
             tracker.forget_frames()
             self._parked[stream_id] = tracker

@@ -39,6 +39,7 @@ from streamer.client_errors import (
 from streamer.client_link import Counts, Link, running
 from streamer.client_signalling import Signalling
 from streamer.client_track import SentFrame, frames_of
+from streamer.handover import How
 from streamer.output import Mode
 from streamer.protocol import AckMessage as Ack
 from streamer.protocol import EventMessage, HelloMessage
@@ -117,6 +118,11 @@ class Client:
     def resumed(self) -> tuple[int, ...]:
         """Tracks that this connection took over from the one before."""
         return self._link.resumed
+
+    @property
+    def resumed_how(self) -> How | None:
+        """`memory`: nothing was lost; `boxes`: begun anew where they were; None: the first."""
+        return self._link.resumed_how
 
     @property
     def stats(self) -> ClientStats:

@@ -22,6 +22,7 @@ from streamer.client_control import Control
 from streamer.client_errors import ConnectError, ConnectionLost
 from streamer.client_signalling import Signalling
 from streamer.client_track import SentVideo
+from streamer.handover import How
 from streamer.mask_frame import MaskFrameError, decode
 from streamer.protocol import CONTROL, MASKS
 from streamer.rtc.jitter_buffer import release_at_once
@@ -71,6 +72,12 @@ class Link:
     def resumed(self) -> tuple[int, ...]:
         """Tracks that go on from the connection before."""
         return self._signalling.resumed
+
+    @property
+    def resumed_how(self) -> How | None:
+        """What they came from, once the service has said hello; None: nothing was brought."""
+        resumed = self.control.hello.result().resumed
+        return None if resumed is None else resumed.how
 
     def _open_channels(self) -> None:
         self.sent.bind(self._peer.addTrack(self.sent))

@@ -123,8 +123,6 @@ class Settings(BaseSettings):
 
     max_sessions: int = Field(default=8, ge=1)
     """At once; one more is answered 503 with Retry-After."""
-    max_watchers: int = Field(default=8, ge=0)
-    """Of one session at once, by WHEP; one more is answered 503 with Retry-After."""
     retry_after_s: int = Field(default=5, ge=1)
     max_offer_bytes: int = Field(default=65_536, ge=1)
     max_frame_pixels: int = Field(default=3840 * 2160, ge=1)
@@ -147,6 +145,12 @@ class Settings(BaseSettings):
     to this process only."""
     resume_ttl_s: int = Field(default=60, ge=1)
     """For which a resume token is good."""
+    park_s: float = Field(default=30.0, ge=0)
+    """For which the tracks of a viewer whose connection died are kept with their memory, for the
+    viewer to come back with its resume token. 0: not at all."""
+    max_parked: int = Field(default=8, ge=0)
+    """Such viewers at once; the one that is away the longest leaves for another. They take no
+    place, only room for tracks."""
     drain_url: str | None = None
     """Where viewers go when the service drains; None: where they came from."""
     turn_secret: SecretStr | None = Field(default=None, min_length=1)

@@ -8,6 +8,7 @@ from typing import Final, cast
 from sam2_rt.engine import Applied, Refused, StepRequest, StepResult
 from sam2_rt.tracking.prompt import Prompt
 from streamer import protocol
+from streamer.handover import Resumed
 from streamer.metrics import Metrics
 from streamer.prompt_queue import Asked, GivenUp, PromptQueue
 from streamer.protocol import ProtocolError
@@ -47,6 +48,7 @@ class Conversation:
         self._prompts = PromptQueue()
         self._early: deque[protocol.EventMessage] | None = None
         """Events of a resumed session that wait for the greeting; None after it."""
+        self._resumed: Resumed | None = None
         self._restored: tuple[Asked, ...] = ()
         """What goes on from the viewer's session before this one; with the first frame."""
         self._names: deque[tuple[int, int]] = deque(maxlen=_KEPT_NAMES)
@@ -61,7 +63,11 @@ class Conversation:
             is_trained=info.is_trained,
         )
         limits = protocol.Limits(max_tracks=info.max_tracks)
-        self.say(protocol.HelloMessage(session=session_id, model=model, limits=limits))
+        self.say(
+            protocol.HelloMessage(
+                session=session_id, model=model, limits=limits, resumed=self._resumed
+            )
+        )
         early, self._early = self._early or (), None
         for event in early:
             self.say(event)
@@ -102,9 +108,13 @@ class Conversation:
         """Takes back what no step took up yet."""
         self._prompts.withdraw(items)
 
-    def restore(self, prompts: Sequence[Prompt]) -> None:
-        """Begins these tracks in the first frame, which may come before the greeting."""
+    def restore(self, resumed: Resumed, prompts: Sequence[Prompt]) -> None:
+        """Begins tracks in the first frame, which may come before the greeting that tells of them.
+
+        None are begun that go on by themselves.
+        """
         self._early = deque(maxlen=_MAX_EARLY)
+        self._resumed = resumed
         self._restored = tuple(Asked(None, prompt, None) for prompt in prompts)
 
     def ask(self, stream_id: int, arrival: Arrival) -> Question:
@@ -168,8 +178,10 @@ class Conversation:
         return protocol.ErrorMessage(seq=error.seq, code=error.code, message=str(error))
 
     def _frame_name(self, index: int) -> protocol.FrameName:
-        in_rtp = next(rtp for known, rtp in reversed(self._names) if known == index)
-        return protocol.FrameName(index=index, rtp_timestamp=in_rtp)
+        """Of a frame of another connection, or one that was lost: the newest, which tells of it."""
+        newest = self._names[-1]
+        named = next((name for name in reversed(self._names) if name[0] == index), newest)
+        return protocol.FrameName(index=named[0], rtp_timestamp=named[1])
 
 
 def _placed(asked: Asked, newest: Arrival) -> Prompt:

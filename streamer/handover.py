@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streamer.message import Message
+from streamer.message import Message, TrackId
 
 
 class DrainMessage(Message):
@@ -15,6 +15,18 @@ class DrainMessage(Message):
     """Until the session ends."""
     url: str | None = None
     """Where to go; None: where the viewer came from, which leads to another service by now."""
+
+
+How = Literal["memory", "boxes"]
+"""`memory`: the tracks themselves, with all they remember. `boxes`: begun anew around the places of
+the token, at which an object may not be any more."""
+
+
+class Resumed(Message):
+    """What goes on from the viewer's session before this one."""
+
+    how: How
+    tracks: tuple[TrackId, ...]
 
 
 class ResumeMessage(Message):

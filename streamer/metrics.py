@@ -45,13 +45,13 @@ class Metrics:
         self.sessions_ended = counter(
             "sessions_ended_total", "Sessions that ended, by how.", "outcome"
         )
-        self.watchers = gauge("watchers", "Connections that watch the video of a session.")
-        self.watched_frames = counter(
-            "watched_frames_total", "Frames encoded for those who watch, once for all of them."
-        )
         self.offers_refused = counter("offers_refused_total", "Offers refused, by why.", "reason")
         self.tokens_refused = counter("tokens_refused_total", "Requests without a good token.")
         self.resumes = counter("resumes_total", "Resume tokens in offers, by outcome.", "outcome")
+        self.parked = gauge("parked", "Viewers that are away and whose tracks are kept.")
+        self.streams_resumed = counter(
+            "streams_resumed_total", "Sessions that went on, by what their tracks came from.", "how"
+        )
         self.session_errors = counter("session_errors_total", "Our own faults in sessions.")
         self.frames_received = counter("frames_received_total", "Frames that arrived, decoded.")
         self.frames_processed = counter("frames_processed_total", "Frames that were stepped.")

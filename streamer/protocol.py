@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
-from streamer.handover import DrainMessage, ResumeMessage
+from streamer.handover import DrainMessage, Resumed, ResumeMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
 from streamer.output import ConfigureMessage
 from streamer.wishes import AutoMessage, MasksMessage
@@ -130,6 +130,8 @@ class HelloMessage(Message):
     session: str
     model: ModelDescription
     limits: Limits
+    resumed: Resumed | None = None
+    """None: the offer brought no resume token, or one that is no good."""
 
 
 class FrameName(Message):

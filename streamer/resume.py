@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -22,9 +23,10 @@ from pydantic import ValidationError
 from sam2_rt import rle
 from sam2_rt.engine import StepResult, TrackState
 from sam2_rt.tracking.prompt import Prompt
-from streamer.handover import ResumeMessage
+from streamer.handover import Resumed, ResumeMessage
 from streamer.message import Message, TrackId
 from streamer.metrics import Metrics
+from streamer.parking import Inherited, Parking
 
 INTERVAL_S: Final = 1.0
 """Between two tokens of a session."""
@@ -68,6 +70,32 @@ class Carried(Message):
         """What begins the same tracks in the first frame that comes."""
         is_fresh = now_s - self.seen_at_s <= FRESH_S
         return [_prompt(track.track_id, track.mask(), is_fresh=is_fresh) for track in self.tracks]
+
+
+@dataclass(frozen=True, slots=True)
+class GoingOn:
+    """How a session goes on from its viewer's session before it."""
+
+    resumed: Resumed
+    """What the viewer is told."""
+    prompts: tuple[Prompt, ...] = ()
+    """With the first frame."""
+    inherited: Inherited | None = None
+    """None: the session has a stream of its own."""
+
+
+async def go_on(carried: Carried, parking: Parking, metrics: Metrics) -> GoingOn:
+    """With the stream itself where it is still here, else with the boxes of the token."""
+    inherited = await parking.take(carried.session_id)
+    if inherited is None:
+        prompts = tuple(carried.prompts(time.time()))
+        tracks = tuple(prompt.track_id for prompt in prompts)
+        going_on = GoingOn(Resumed(how="boxes", tracks=tracks), prompts)
+    else:
+        resumed = Resumed(how="memory", tracks=inherited.adopted.track_ids)
+        going_on = GoingOn(resumed, inherited=inherited)
+    metrics.streams_resumed.labels(going_on.resumed.how).inc()
+    return going_on
 
 
 class Seals:

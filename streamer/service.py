@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from sam2_rt.tracking.prompt import Prompt
 from streamer import turn
 from streamer.admission import Admission, Full
 from streamer.bearer import Guard
 from streamer.config import IceServer, Settings, is_loopback
 from streamer.handover import DrainMessage
+from streamer.loop_lag import measure_lag
 from streamer.metrics import Metrics
 from streamer.output import Output
+from streamer.parking import Parking
 from streamer.peer import Peer
-from streamer.resume import Seals, Teller, accept
+from streamer.resume import GoingOn, Seals, Teller, accept, go_on
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.bitrate import use_bounds
 from streamer.rtc.fragment import Fragment
@@ -31,19 +32,16 @@ from streamer.rtc.ports import NoPorts, PortRange
 from streamer.rtc.sdp import with_bitrate_hints, with_public_address
 from streamer.session import Session
 from streamer.viewer import Outcome
-from streamer.watchers import Watchers
 from streamer.worker import Steps, Worker, WorkerState
 
 log = logging.getLogger(__name__)
 
 # Opening, closing, one step, and a step whose session was cancelled, for each session;
-# opening, a step and closing of a search for objects.
-_JOBS_PER_SESSION: Final = 7
+# opening, a step and closing of a search for objects; closing what had to leave its parking.
+_JOBS_PER_SESSION: Final = 8
 _PAINTERS: Final = 2
 _LEAVE_S: Final = 2.0
 _REMEMBERED_ENDS: Final = 256
-_LAG_TICK_S: Final = 0.05
-_LAG_WINDOW_TICKS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,6 @@ class Stay:
     peer: Peer
     tag: str
     teller: Teller
-    watchers: Watchers
     has_ended: asyncio.Event
 
 
@@ -107,12 +104,15 @@ class Service:
         _prepare_rtc(settings)
 
     async def __aenter__(self) -> Self:
-        max_waiting = _JOBS_PER_SESSION * self.settings.max_sessions
-        self.worker = Worker(self._load, self.settings.max_batch, max_waiting)
+        settings = self.settings
+        max_waiting = _JOBS_PER_SESSION * settings.max_sessions + settings.max_parked
+        self.worker = Worker(self._load, settings.max_batch, max_waiting)
+        self._parking = Parking(self.worker, settings.max_parked, settings.park_s, self.metrics)
         self.worker.start()
         self._until_exit.callback(self._painter.shutdown, wait=True)
         self._tasks = await self._until_exit.enter_async_context(asyncio.TaskGroup())
-        self._watch = self._tasks.create_task(self._measure_lag())
+        watches = (measure_lag(self.metrics), self._parking.run())
+        self._watches = [self._tasks.create_task(watch) for watch in watches]
         return self
 
     async def __aexit__(
@@ -122,7 +122,8 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         self.begin_stop()
-        self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         try:  # before the sessions, which wait for it
             if not await self.worker.stop(max(0.0, self._stop_by_s - time.monotonic())):
                 log.warning("the engine was still busy after %s s", self.settings.stop_timeout_s)
@@ -174,6 +175,9 @@ class Service:
         try:
             async with asyncio.timeout(self.settings.answer_timeout_s):
                 sdp = await peer.answer(offer)
+            going_on = (
+                None if carried is None else await go_on(carried, self._parking, self.metrics)
+            )
             self._admission.check(is_ready=self.is_ready)  # still, since the offer came
         except BaseException as error:
             self._admission.leave()
@@ -182,9 +186,8 @@ class Service:
                 raise Full(str(error), self.settings.retry_after_s, "no_ports") from error
             raise
         tag = hashlib.sha256(sdp.encode()).hexdigest()[:16]
-        prompts = [] if carried is None else carried.prompts(time.time())
-        session_id = self._begin(peer, tag, prompts)
-        resumed = tuple(prompt.track_id for prompt in prompts)
+        session_id = self._begin(peer, tag, going_on)
+        resumed = () if going_on is None else going_on.resumed.tracks
         return Answer(session_id, self._told(sdp), tag, servers, resumed)
 
     def choose(self, session_id: str, output: Output) -> None:
@@ -207,11 +210,18 @@ class Service:
         stay = self._sessions.get(session_id)
         if stay is not None:
             stay.session.end(Outcome.LEFT)
+        else:
+            self._tasks.create_task(self._parking.drop(session_id))
         return stay is not None or session_id in self._ended
 
     async def _end_soon(self, session_id: str) -> None:
-        """Ends a session whose viewer is back, if it is one of ours, and gives it a moment."""
-        stay = self._sessions.get(session_id)
+        """Ends a session whose viewer is back, if it is one of ours, and gives it a moment.
+
+        So it does with one that stands in for it, which the viewer did not reach.
+        """
+        stays = self._sessions.values()
+        unreached = (one for one in stays if one.session.stands_in_for(session_id))
+        stay = self._sessions.get(session_id) or next(unreached, None)
         if stay is None:
             return
         stay.session.end(Outcome.RESUMED)
@@ -226,15 +236,14 @@ class Service:
             raise UnknownSession(session_id)
         return stay
 
-    def _begin(self, peer: Peer, tag: str, prompts: Sequence[Prompt]) -> str:
+    def _begin(self, peer: Peer, tag: str, going_on: GoingOn | None) -> str:
         session_id = secrets.token_urlsafe(12)
         session = Session(session_id, peer, self.worker, self._painter, self.metrics, self.settings)
-        session.restore(prompts)
+        session.parking = self._parking
+        if going_on is not None:
+            session.restore(going_on)
         teller = Teller(self._seals, session, peer.say, self._painter)
-        watchers = Watchers(self.settings, self._ports, self.metrics)
-        session.display.audience = watchers
-        stay = Stay(session, peer, tag, teller, watchers, asyncio.Event())
-        self._sessions[session_id] = stay
+        self._sessions[session_id] = stay = Stay(session, peer, tag, teller, asyncio.Event())
         self.metrics.sessions.set(self.num_open)
         self._tasks.create_task(self._run(stay), name=f"session {session_id}")
         return session_id
@@ -252,7 +261,6 @@ class Service:
             self.metrics.sessions.set(self.num_open)
             self._admission.leave()
             stay.has_ended.set()
-            await stay.watchers.close()
 
     def _told(self, sdp: str) -> str:
         """The answer as the viewer gets it."""
@@ -265,16 +273,6 @@ class Service:
             settings.ingest_min_bitrate_bps,
             settings.ingest_max_bitrate_bps,
         )
-
-    async def _measure_lag(self) -> None:
-        """A timer that fires late shows what keeps the event loop from its work."""
-        while True:
-            longest_s = 0.0
-            for _ in range(_LAG_WINDOW_TICKS):
-                due_s = time.monotonic() + _LAG_TICK_S
-                await asyncio.sleep(_LAG_TICK_S)
-                longest_s = max(longest_s, time.monotonic() - due_s)
-            self.metrics.loop_lag_seconds.set(longest_s)
 
 
 def _prepare_rtc(settings: Settings) -> None:

@@ -4,20 +4,21 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Final
 
 from sam2_rt.engine import StepResult
-from sam2_rt.tracking.prompt import Prompt
 from streamer.config import Settings
 from streamer.conversation import Conversation
 from streamer.display import Display
 from streamer.finder import Finder
 from streamer.mask_sender import MaskSender
 from streamer.metrics import Metrics
+from streamer.parking import Inherited, Parking
 from streamer.protocol import ErrorMessage, ProtocolError
+from streamer.resume import GoingOn
 from streamer.slot import Slot
 from streamer.tally import Tally
 from streamer.viewer import Arrival, FrameTooLarge, Outcome, Viewer, ViewerLeft
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _STATS_INTERVAL_S: Final = 1.0
 _MAX_TOLD_SIZES: Final = 16
+_AWAY: Final = frozenset({Outcome.VANISHED, Outcome.IDLE, Outcome.STALLED, Outcome.RESUMED})
+"""Whoever leaves like this may come back for its tracks."""
 
 
 class Session:
@@ -44,6 +47,10 @@ class Session:
         self.session_id = session_id
         self.last_result: StepResult | None = None
         """Of the last step, for who takes the viewer over."""
+        self.parking: Parking | None = None
+        """Takes the stream when the viewer may come back for it; None: it is closed."""
+        self._inherited: Inherited | None = None
+        """The stream, where it was another session's."""
         self._viewer = viewer
         self._worker = worker
         self._metrics = metrics
@@ -76,9 +83,17 @@ class Session:
         if not self._ended.done():
             self._ended.set_result(outcome)
 
-    def restore(self, prompts: Sequence[Prompt]) -> None:
+    def restore(self, going_on: GoingOn) -> None:
         """Goes on with tracks of the viewer's session before this one; before run()."""
-        self._conversation.restore(prompts)
+        self._conversation.restore(going_on.resumed, going_on.prompts)
+        self._inherited = going_on.inherited
+        if going_on.inherited is not None:
+            self._tally.go_on(going_on.inherited.adopted.encoder_calls)
+
+    def stands_in_for(self, session_id: str) -> bool:
+        """It has that session's stream and no frame came yet: its viewer may not have got here."""
+        heir_of = None if self._inherited is None else self._inherited.heir_of
+        return heir_of == session_id and not self._has_video.is_set()
 
     async def run(self) -> Outcome:
         """Until the viewer has gone. Never raises but for cancellation: this is the boundary."""
@@ -127,7 +142,8 @@ class Session:
         return self._ended.result()
 
     async def _work(self) -> None:
-        stream_id = await self._worker.open()
+        inherited = self._inherited
+        stream_id = await self._worker.open() if inherited is None else inherited.stream_id
         try:
             async with asyncio.TaskGroup() as group:
                 work = (
@@ -145,6 +161,19 @@ class Session:
                 for task in tasks:
                     task.cancel()
         finally:
+            await self._let_go(stream_id)
+
+    async def _let_go(self, stream_id: int) -> None:
+        """Closes the stream, or keeps it for a viewer who did not mean to leave."""
+        outcome = self._ended.result() if self._ended.done() else Outcome.FAULT
+        if self.parking is None or outcome in {Outcome.STOPPED, Outcome.FAULT}:
+            await self._worker.close(stream_id)
+        elif self._inherited is not None and not self._has_video.is_set():
+            # The viewer did not get here, and comes with the token of the session before again.
+            await self.parking.put(self._inherited.heir_of, stream_id)
+        elif outcome in _AWAY:
+            await self.parking.put(self.session_id, stream_id)
+        else:
             await self._worker.close(stream_id)
 
     async def _receive(self) -> None:

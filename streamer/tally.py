@@ -23,11 +23,17 @@ class Tally:
         self.dropped: Counter[str] = Counter()
         self._metrics = metrics
         self._encoder_calls = 0
+        self._calls_before = 0
+        """Of the stream, before this session went on with it."""
         self._states: Counter[TrackState] = Counter()
         """Tracks of the last frame, by state."""
         self._step_s: deque[float] = deque(maxlen=_KEPT_STEPS)
         self._reported = 0
         """`processed` at the last report."""
+
+    def go_on(self, encoder_calls: int) -> None:
+        """The stream was another session's, with so many calls: those are counted already."""
+        self._encoder_calls = self._calls_before = encoder_calls
 
     def receive(self) -> None:
         """A frame arrived."""
@@ -81,7 +87,7 @@ class Tally:
             ),
             fps=round(processed / elapsed_s, 2),
             step_ms=StepMs(p50=self._step_ms(0.5), p95=self._step_ms(0.95)),
-            encoder_calls=self._encoder_calls,
+            encoder_calls=self._encoder_calls - self._calls_before,
             tracks=self._states.total(),
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVarTuple
 
-from sam2_rt.engine import StepRequest, StepResult
+from sam2_rt.engine import Adopted, StepRequest, StepResult
 
 Parts = TypeVarTuple("Parts")
 
@@ -52,7 +52,13 @@ class Steps(Protocol):
         """Begins a stream and returns its id."""
 
     def close(self, stream_id: int) -> None:
-        """Forgets a stream."""
+        """Forgets a stream, parked or not."""
+
+    def park(self, stream_id: int) -> tuple[int, ...]:
+        """Keeps a stream's tracks, whose ids it returns, while it rests; without any, closes it."""
+
+    def adopt(self, stream_id: int) -> Adopted | None:
+        """Lets a parked stream go on; None when it had to leave."""
 
     def step(self, requests: Sequence[StepRequest]) -> Sequence[StepResult | Exception]:
         """One answer for each request, in order."""
@@ -115,6 +121,23 @@ class Worker:
         """Forgets a stream, after the steps it still waits for; nothing once the thread ends."""
         with contextlib.suppress(WorkerDied):  # the engine has gone, and its streams with it
             await self._submit(lambda engine: engine.close(stream_id))
+
+    async def park(self, stream_id: int) -> tuple[int, ...]:
+        """Lets a stream rest, after the steps it still waits for; the ids of the tracks it keeps.
+
+        None of them, and the stream is closed, without tracks or once the thread ends.
+        """
+        with contextlib.suppress(WorkerDied):
+            kept = await self._submit(lambda engine: engine.park(stream_id))
+            assert isinstance(kept, tuple)
+            return kept
+        return ()
+
+    async def adopt(self, stream_id: int) -> Adopted | None:
+        """Lets a parked stream go on; None when it had to leave. Raises WorkerDied."""
+        adopted = await self._submit(lambda engine: engine.adopt(stream_id))
+        assert adopted is None or isinstance(adopted, Adopted)
+        return adopted
 
     async def step(self, request: StepRequest) -> StepResult:
         """One frame of one stream. Raises WorkerDied, or what the engine raised for this request.

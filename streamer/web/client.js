@@ -29,6 +29,7 @@ const PAUSES_MS = [100, 200, 500, 1000]; // between attempts; the last again and
  *            applied_to: "exact" | "newest" | null}} Ack
  * @typedef {{session: string, version: number,
  *            model: {name: string, image_size: number, device: string, is_trained: boolean},
+ *            resumed: {how: "memory" | "boxes", tracks: number[]} | null,
  *            limits: {max_tracks: number, max_points: number, max_message_bytes: number,
  *                     max_prompts_waiting: number}}} Hello
  * @typedef {{trackId: number, points?: Point[], box?: [number, number, number, number],
@@ -40,8 +41,9 @@ const PAUSES_MS = [100, 200, 500, 1000]; // between attempts; the last again and
  * Events, each a CustomEvent whose detail is named here:
  * `hello` Hello; `masks` MaskFrame; `track` {kind, track_id, frame}; `stats` as the service sends
  * it; `fault` Sam2Error (an error of no single request); `lost` Sam2Error: another connection is
- * looked for; `moved` {resumed: number[]}: it was found, and these tracks go on; `close` Sam2Error,
- * or null after close().
+ * looked for; `moved` {resumed: number[], how: "memory" | "boxes" | null}: it was found, and these
+ * tracks go on, as if nothing had been or begun anew around where they were; `close` Sam2Error, or
+ * null after close().
  */
 export class Sam2Client extends EventTarget {
   /** @type {MediaStream | null} the video that comes back; it stays the same when it moves */
@@ -185,7 +187,7 @@ export class Sam2Client extends EventTarget {
     }
     this.returned.getTracks().forEach((track) => this.returned.removeTrack(track));
     this.returned.addTrack(link.returned);
-    this.#tell("moved", { resumed: link.resumed });
+    this.#tell("moved", { resumed: link.resumed, how: link.hello.resumed?.how ?? null });
     old?.close();
   }
 

@@ -81,7 +81,7 @@ export class Link {
       await greeted;
     } catch (error) {
       this.#end(error);
-      this.#leave(); // the location may have come after close()
+      this.#hangUp(); // the location may have come after close()
       throw this.#ended;
     }
   }
@@ -107,6 +107,7 @@ export class Link {
   /** Ends it here and at the service. */
   close() {
     this.#end(closed());
+    this.#hangUp();
   }
 
   #throwIfEnded() {
@@ -145,6 +146,7 @@ export class Link {
   }
 
   #hear(message) {
+    if (this.#ended) return; // it was taken for lost and is not: another goes on by now
     this.#heardAtMs = performance.now();
     if (message.type === "hello") {
       this.hello = message;
@@ -171,6 +173,7 @@ export class Link {
   }
 
   #see(buffer) {
+    if (this.#ended) return;
     this.#heardAtMs = performance.now();
     let frame;
     try {
@@ -210,6 +213,7 @@ export class Link {
     this.#timers.add(timer);
   }
 
+  /** It stays as it is until close(): a farewell would have the service forget the tracks. */
   #lose(words) {
     if (this.#ended) return;
     const wasOpen = this.hello !== null;
@@ -221,18 +225,17 @@ export class Link {
     if (this.#ended) return;
     this.#ended = error;
     this.#timers.forEach(clearTimeout);
-    if (this.#peer) {
-      this.#control.onclose = null;
-      this.#peer.onconnectionstatechange = null;
-      this.#peer.close();
-    }
-    this.#leave();
     this.#greet?.reject(error);
     this.#pending.forEach(({ reject }) => reject(error));
     this.#pending.clear();
   }
 
-  #leave() {
+  #hangUp() {
+    if (this.#peer) {
+      this.#control.onclose = null;
+      this.#peer.onconnectionstatechange = null;
+      this.#peer.close();
+    }
     // keepalive lets the request outlive the page. A service that is gone has no session to end.
     const leave = { method: "DELETE", keepalive: true, headers: withToken({}, this.#token) };
     if (this.#location) fetch(this.#location, leave).catch(() => {});

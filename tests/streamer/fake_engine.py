@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from sam2_rt.engine import (
+    Adopted,
     Applied,
     EventKind,
     Refused,
@@ -39,6 +40,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.streams: dict[int, Stream] = {}
+        self.parked: dict[int, Stream] = {}
         self.num_opened = 0
         self.batch_sizes: list[int] = []
 
@@ -48,7 +50,21 @@ class FakeEngine:
         return self.num_opened
 
     def close(self, stream_id: int) -> None:
-        del self.streams[stream_id]
+        del (self.parked if stream_id in self.parked else self.streams)[stream_id]
+
+    def park(self, stream_id: int) -> tuple[int, ...]:
+        stream = self.streams.pop(stream_id)
+        if stream.centres:
+            self.parked[stream_id] = stream
+        stream.pts_of = {}
+        return tuple(sorted(stream.centres))
+
+    def adopt(self, stream_id: int) -> Adopted | None:
+        stream = self.parked.pop(stream_id, None)
+        if stream is None:
+            return None
+        self.streams[stream_id] = stream
+        return Adopted(tuple(sorted(stream.centres)), stream.index + 1)
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
         self.batch_sizes.append(len(requests))

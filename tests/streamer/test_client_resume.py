@@ -1,10 +1,12 @@
 """A client that goes on: its network dies, its service is killed, drains, or another is named."""
 
 import asyncio
+import math
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from fake_viewer import eventually
 from served import serving
 from test_client import grey_frames, masks_with, to_the_end
 
+from fake_engine import FakeEngine
 from streamer import client_link
 from streamer.client import Client, ConnectError, ConnectionLost, Masks, Point
 
@@ -36,9 +39,12 @@ async def track_something(client: Client) -> None:
 
 async def first_after(client: Client, moves: int = 1) -> Masks:
     """The first masks of another connection."""
+    moved_at_s = math.inf
     async with asyncio.timeout(30):
         async for masks in client.masks():
-            if client.stats.moves == moves and masks.frame.index < 5:
+            if client.stats.moves == moves:
+                moved_at_s = min(moved_at_s, time.monotonic())
+            if masks.received_at_s >= moved_at_s:
                 return masks
     raise AssertionError("the masks ended")
 
@@ -74,11 +80,15 @@ def go_silent(client: Client) -> None:
 async def test_when_the_network_dies_tracking_goes_on_at_the_same_service(
     fail: Callable[[Client], None],
 ):
-    async with serving() as served, Client(served.url, grey_frames()) as client:
+    engine = FakeEngine()
+    async with serving(lambda: engine) as served, Client(served.url, grey_frames()) as client:
         await track_something(client)
         fail(client)
-        goes_on(await first_after(client))
-        assert client.resumed == (TRACK,)
+        last = client.stats.masks
+        goes_on(masks := await first_after(client))
+        assert (client.resumed, client.resumed_how) == ((TRACK,), "memory")
+        assert masks.frame.index >= last, "the stream's own count goes on"
+        assert engine.num_opened == 1, "nothing was begun anew"
         ack = await client.prompt(TRACK, points=[Point(0.26, 0.5)])
         assert ack.track_id == TRACK
         await eventually(lambda: served.service.num_open == 1)
@@ -89,6 +99,7 @@ async def test_a_full_service_takes_its_own_viewer_back():
         await track_something(client)
         go_silent(client)
         goes_on(await first_after(client))
+        assert client.resumed_how == "memory"
         assert served.service.num_open == 1
 
 
@@ -135,7 +146,7 @@ async def test_when_the_service_is_killed_tracking_goes_on_at_the_one_that_is_st
         await first.wait()
         async with program(port):
             goes_on(await first_after(client))
-            assert client.resumed == (TRACK,)
+            assert (client.resumed, client.resumed_how) == ((TRACK,), "boxes")
 
 
 async def test_when_the_service_drains_its_viewers_go_where_it_says_and_it_ends_with_0():

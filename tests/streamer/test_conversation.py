@@ -1,13 +1,16 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fake_engine import FakeEngine
+from sam2_rt.engine import StepRequest, StepResult
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Prompt
 from streamer.conversation import Conversation
+from streamer.handover import Resumed
 from streamer.metrics import Metrics
 from streamer.protocol import MAX_PROMPTS_WAITING, ConfigureMessage
 from streamer.viewer import Arrival
@@ -126,11 +129,43 @@ def test_a_ping_is_answered_at_once_and_a_configure_handed_on():
 
 def test_restored_tracks_begin_at_once_and_are_told_after_the_greeting():
     talk = Talk()
-    talk.conversation.restore([Prompt(5, box=(0.0, 0.0, 0.5, 0.5)), Prompt(6, box=(0, 0, 1, 1))])
+    boxes = [Prompt(5, box=(0.0, 0.0, 0.5, 0.5)), Prompt(6, box=(0, 0, 1, 1))]
+    talk.conversation.restore(Resumed(how="boxes", tracks=(5, 6)), boxes)
     assert talk.step() == []
     assert set(talk.engine.streams[talk.stream_id].centres) == {5, 6}
     talk.conversation.greet("a", FakeEngine.info)
     assert [m["type"] for m in talk.said] == ["hello", "event", "event"]
+    assert talk.said[0]["resumed"] == {"how": "boxes", "tracks": [5, 6]}
     assert [m["track_id"] for m in talk.said[1:]] == [5, 6]
     talk.click(1, track_id=5)
     assert [kind for kind, _, _ in talk.step()] == ["ack"]
+
+
+def test_a_removal_in_the_first_frame_of_an_adopted_stream_names_that_frame():
+    talk = Talk()
+    talk.click(1)
+    talk.step()
+    talk.engine.park(talk.stream_id)
+    talk.engine.adopt(talk.stream_id)
+    after = Talk()
+    after.engine, after.stream_id = EarlierIndex(talk.engine), talk.stream_id
+    after.conversation.restore(Resumed(how="memory", tracks=(1,)), [])
+    after.conversation.greet("b", FakeEngine.info)
+    after.hear(type="remove", seq=2, track_id=1)
+    assert after.step() == [("ack", 2, "exact"), ("event", None, "removed")]
+    frames = [m["frame"]["index"] for m in after.said if "frame" in m]
+    assert frames == [1, 1], "its own first frame: the one before was another connection's"
+
+
+class EarlierIndex:
+    """Says of a removal, as the tracker does, that it came into force a frame earlier."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self.engine = engine
+
+    def step(self, requests: list[StepRequest]) -> list[StepResult]:
+        (result,) = self.engine.step(requests)
+        assert isinstance(result, StepResult)
+        removals = tuple(replace(applied, index=applied.index - 1) for applied in result.removals)
+        events = tuple(replace(event, index=event.index - 1) for event in result.events)
+        return [replace(result, removals=removals, events=events)]

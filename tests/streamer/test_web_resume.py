@@ -4,8 +4,13 @@ import asyncio
 import signal
 
 import pytest
+from fake_viewer import eventually
 from playwright.async_api import Browser, Page
+from served import serving
 from test_client_resume import free_port, program
+
+from fake_engine import FakeEngine
+from streamer.peer import Peer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -19,6 +24,7 @@ BEGIN = """async (options) => {
     window.ids = new Set();
     for (const type of ["lost", "moved", "close"]) {
         client.addEventListener(type, ({ detail }) => {
+            window.how = detail?.how;
             told.push([type, detail?.resumed ?? detail?.code ?? null]);
             ids.clear();
         });
@@ -74,6 +80,37 @@ async def test_a_draining_service_is_left_for_the_one_it_names(browser: Browser)
         assert await asyncio.wait_for(first.wait(), 30) == 0
         assert await page.evaluate("[...ids]") == ["7"]
         await page.close()
+
+
+async def test_a_connection_that_falls_silent_is_followed_by_one_with_all_memory(
+    browser: Browser,
+):
+    engine = FakeEngine()
+    async with serving(lambda: engine) as served:
+        page = await begun(browser, int(served.url.rsplit(":", 1)[1]))
+        (stay,) = served.service._sessions.values()
+        fall_silent(stay.peer)
+        await page.wait_for_function(MOVED)
+        assert await page.evaluate("told") == [["lost", "lost"], ["moved", [7]]]
+        assert await page.evaluate("how") == "memory"
+        assert await page.evaluate("[...ids]") == ["7"]
+        assert engine.num_opened == 1
+        assert served.service.num_open == 1
+        await page.close()
+        await eventually(lambda: served.service.num_open == 0)
+        assert engine.parked == {}, "who closes the page does not come back"
+
+
+def fall_silent(peer: Peer) -> None:
+    """Loses every packet of the service, both ways."""
+    ice = peer._connection.sctp.transport.transport._connection
+
+    async def lose(*_data: object) -> None:
+        """Sends nothing."""
+
+    for protocol in ice._protocols:
+        protocol.datagram_received = protocol.send_stun = lambda *_data: None
+        protocol.send_data = lose
 
 
 async def test_without_leave_to_go_on_it_ends(browser: Browser):
