@@ -1,0 +1,87 @@
+"""The service as a program of its own, and a real Prometheus that scrapes it."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+
+def tool(name: str, package: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is missing: apt-get install {package}")
+    return found
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    """Its address, once it is ready."""
+    command = [sys.executable, "-m", "streamer", "serve", "--port", "0", "--threads", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        lines = iter(process.stdout.readline, "")
+        url = next(line.split()[1] for line in lines if line.startswith("Open http://"))
+        next(line for line in lines if line.startswith("Ready: "))
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+@contextmanager
+def prometheus(target: str, folder: Path) -> Iterator[str]:
+    """Its address, once it has scraped the target twice; with deploy/'s rules and settings."""
+    config = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(DEPLOY / name) for name in config["rule_files"]]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [
+        tool("prometheus", "prometheus"),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address={url.removeprefix('http://')}",
+    ]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            _await_samples(url)
+            yield url
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _await_samples(url: str) -> None:
+    while True:
+        try:
+            if any(value(url, "count_over_time(streamer_ready[1m]) > 2")):
+                return
+        except httpx.TransportError:  # it does not listen yet
+            pass
+        time.sleep(0.2)
+
+
+def value(url: str, expression: str) -> list[object]:
+    """What a Prometheus makes of an expression now; fails on one that it cannot read."""
+    answer = httpx.get(f"{url}/api/v1/query", params={"query": expression}).json()
+    assert answer["status"] == "success", (expression, answer)
+    return answer["data"]["result"]

@@ -1,0 +1,185 @@
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import httpx
+import pytest
+import yaml
+from observed import DEPLOY, prometheus, service, tool, value
+from prometheus_client.parser import text_string_to_metric_families
+
+from rendered import rendered, the
+from streamer.admission import FullKind
+from streamer.viewer import Outcome
+
+HERE = Path(__file__).parent
+DASHBOARD = json.loads((DEPLOY / "dashboard.json").read_text())
+TARGETS = [(p["title"], t["expr"]) for p in DASHBOARD["panels"] for t in p.get("targets", [])]
+RULES = [
+    rule
+    for group in yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+DEMAND = the("ScaledObject", rendered("gpu-keda"))["spec"]["triggers"][0]["metadata"]["query"]
+EXPRESSIONS = [expr for _, expr in TARGETS] + [rule["expr"] for rule in RULES] + [DEMAND]
+
+
+@dataclass(frozen=True)
+class Scraped:
+    service: str
+    prometheus: str
+    names: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
+    with service() as url:
+        families = list(text_string_to_metric_families(httpx.get(f"{url}/metrics").text))
+        with prometheus(url.removeprefix("http://"), tmp_path_factory.mktemp("prometheus")) as seen:
+            yield Scraped(url, seen, frozenset(name for f in families for name in names_of(f)))
+
+
+def names_of(family) -> set[str]:
+    """Series of a family; a counter with labels has no sample before its first event."""
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
+    return {family.name + suffix for suffix in suffixes.get(family.type, [""])}
+
+
+def series_in(expression: str) -> set[str]:
+    return set(re.findall(r"(?<![\w:])(?:streamer|process|python)_\w+", expression))
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_uses_series_that_the_service_has(scraped: Scraped, expression: str):
+    used = series_in(expression)
+    assert used <= scraped.names
+    assert used or re.findall(r"streamer:\w+", expression)
+
+
+def test_a_series_that_is_not_there_would_be_seen(scraped: Scraped):
+    assert not series_in("rate(streamer_no_such_total[5m])") <= scraped.names
+
+
+def in_grafana_s_place(expression: str) -> str:
+    return expression.replace("$__rate_interval", "1m").replace("$namespace", ".*")
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_prometheus_reads_an_expression(scraped: Scraped, expression: str):
+    value(scraped.prometheus, in_grafana_s_place(expression))
+
+
+@pytest.mark.parametrize(
+    "title", ["Sessions and places", "Pods", "Event loop lag", "Memory", "CPU", "Sessions a pod"]
+)
+def test_a_panel_shows_something_while_nobody_is_there(scraped: Scraped, title: str):
+    for panel, expression in TARGETS:
+        if panel == title:
+            assert value(scraped.prometheus, in_grafana_s_place(expression)), expression
+
+
+def test_no_alert_is_awake_in_an_idle_service(scraped: Scraped):
+    assert not value(scraped.prometheus, 'ALERTS{alertname=~"Streamer.*"}')
+
+
+def test_panels_do_not_overlap_and_have_a_meaning():
+    seen = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + dx, at["y"] + dy) for dx in range(at["w"]) for dy in range(at["h"])}
+        assert not cells & seen, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        assert panel["type"] == "row" or panel["description"]
+        seen |= cells
+
+
+def test_alerts_name_reasons_and_outcomes_that_there_are():
+    text = " ".join(EXPRESSIONS)
+    reasons = {r for m in re.findall(r'reason=~?"([^"]+)"', text) for r in m.split("|") if r}
+    outcomes = set(re.findall(r'outcome="(\w+)"', text))
+    assert reasons <= set(get_args(FullKind))
+    assert outcomes <= {outcome.value for outcome in Outcome}
+    assert reasons
+    assert outcomes
+
+
+def test_every_alert_says_what_it_means():
+    for rule in RULES:
+        if "alert" in rule:
+            assert {"summary", "description"} <= set(rule["annotations"])
+            assert rule["labels"]["severity"] in {"page", "ticket"}
+
+
+def run_promtool(*arguments: str) -> None:
+    command = [tool("promtool", "prometheus"), *arguments]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_configuration_is_valid():
+    run_promtool("check", "config", str(DEPLOY / "prometheus.yml"))
+
+
+def test_alerts_fire_and_stay_silent_as_their_cases_say():
+    run_promtool("test", "rules", "alerts_test.yml")
+
+
+def test_every_alert_has_a_case_that_fires_and_one_that_stays_silent():
+    cases = yaml.safe_load((HERE / "alerts_test.yml").read_text())["tests"]
+    tested = [check for case in cases for check in case["alert_rule_test"]]
+    alerts = {rule["alert"] for rule in RULES if "alert" in rule}
+    assert {check["alertname"] for check in tested if check.get("exp_alerts")} == alerts
+    assert {check["alertname"] for check in tested if not check.get("exp_alerts")} == alerts
+
+
+def series(name: str, pod: str, numbers: str, labels: str = "") -> dict[str, str]:
+    pod = f"demo-streamer-6d4cf56db6-{pod}" if pod.isalnum() else pod
+    return {"series": f'{name}{{namespace="masks",pod="{pod}"{labels}}}', "values": numbers}
+
+
+FULL = ',reason="full"'
+DEMANDS = {
+    "sessions of ready pods are added": (
+        [
+            series("streamer_sessions", "aaaaa", "5x40"),
+            series("streamer_ready", "aaaaa", "1x40"),
+            series("streamer_sessions", "bbbbb", "3x40"),
+            series("streamer_ready", "bbbbb", "1x40"),
+        ],
+        8,
+    ),
+    "a draining pod and another release's are left out": (
+        [
+            series("streamer_sessions", "aaaaa", "5x40"),
+            series("streamer_ready", "aaaaa", "1x40"),
+            series("streamer_sessions", "bbbbb", "3x40"),
+            series("streamer_ready", "bbbbb", "0x40"),
+            series("streamer_sessions", "demo-streamer-canary-6d4cf56db6-ccccc", "7x40"),
+            series("streamer_ready", "demo-streamer-canary-6d4cf56db6-ccccc", "1x40"),
+        ],
+        5,
+    ),
+    "who is refused twelve times a minute waits, as one viewer": (
+        [
+            series("streamer_sessions", "aaaaa", "8x40"),
+            series("streamer_ready", "aaaaa", "1x40"),
+            series("streamer_offers_refused_total", "aaaaa", "0+3x40", FULL),
+        ],
+        9,
+    ),
+    "nothing is scraped, so nothing is said": ([], None),
+}
+
+
+@pytest.mark.parametrize("words", DEMANDS)
+def test_the_demand_that_keda_reads(words: str, tmp_path: Path):
+    given, expected = DEMANDS[words]
+    samples = [] if expected is None else [{"labels": "{}", "value": expected}]
+    check = {"expr": DEMAND, "eval_time": "5m", "exp_samples": samples}
+    case = {"interval": "15s", "input_series": given, "promql_expr_test": [check]}
+    (tmp_path / "demand.yml").write_text(yaml.safe_dump({"tests": [case]}))
+    run_promtool("test", "rules", str(tmp_path / "demand.yml"))
