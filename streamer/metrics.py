@@ -45,6 +45,10 @@ class Metrics:
         self.sessions_ended = counter(
             "sessions_ended_total", "Sessions that ended, by how.", "outcome"
         )
+        self.watchers = gauge("watchers", "Connections that watch the video of a session.")
+        self.watched_frames = counter(
+            "watched_frames_total", "Frames encoded for those who watch, once for all of them."
+        )
         self.offers_refused = counter("offers_refused_total", "Offers refused, by why.", "reason")
         self.tokens_refused = counter("tokens_refused_total", "Requests without a good token.")
         self.resumes = counter("resumes_total", "Resume tokens in offers, by outcome.", "outcome")

@@ -32,6 +32,7 @@ from streamer.rtc.ports import NoPorts, PortRange
 from streamer.rtc.sdp import with_bitrate_hints, with_public_address
 from streamer.session import Session
 from streamer.viewer import Outcome
+from streamer.watchers import Watchers
 from streamer.worker import Steps, Worker, WorkerState
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Stay:
     peer: Peer
     tag: str
     teller: Teller
+    watchers: Watchers
     has_ended: asyncio.Event
 
 
@@ -243,7 +245,10 @@ class Service:
         if going_on is not None:
             session.restore(going_on)
         teller = Teller(self._seals, session, peer.say, self._painter)
-        self._sessions[session_id] = stay = Stay(session, peer, tag, teller, asyncio.Event())
+        watchers = Watchers(self.settings, self._ports, self.metrics)
+        session.display.audience = watchers
+        stay = Stay(session, peer, tag, teller, watchers, asyncio.Event())
+        self._sessions[session_id] = stay
         self.metrics.sessions.set(self.num_open)
         self._tasks.create_task(self._run(stay), name=f"session {session_id}")
         return session_id
@@ -261,6 +266,7 @@ class Service:
             self.metrics.sessions.set(self.num_open)
             self._admission.leave()
             stay.has_ended.set()
+            await stay.watchers.close()
 
     def _told(self, sdp: str) -> str:
         """The answer as the viewer gets it."""
