@@ -29,6 +29,8 @@ class Question:
     in_rtp: int
     removals: tuple[GivenUp, ...]
     prompts: tuple[Asked, ...]
+    num_repeated: int = 0
+    """Of the removals: the first ones were asked for with a frame that was lost."""
 
 
 class Conversation:
@@ -51,6 +53,8 @@ class Conversation:
         self._resumed: Resumed | None = None
         self._restored: tuple[Asked, ...] = ()
         """What goes on from the viewer's session before this one; with the first frame."""
+        self._again: tuple[GivenUp, ...] = ()
+        """Removals of a frame that was lost; with the next one."""
         self._names: deque[tuple[int, int]] = deque(maxlen=_KEPT_NAMES)
         """(index, in_rtp) of the last frames stepped."""
 
@@ -119,7 +123,9 @@ class Conversation:
 
     def ask(self, stream_id: int, arrival: Arrival) -> Question:
         """The step of a frame, with what was said since the last."""
-        removals, said = self._prompts.take()
+        removed, said = self._prompts.take()
+        again, self._again = self._again, ()
+        removals = (*again, *removed)
         prompts, self._restored = (*self._restored, *said), ()
         request = StepRequest(
             stream_id,
@@ -127,12 +133,17 @@ class Conversation:
             tuple(_placed(asked, arrival) for asked in prompts),
             tuple(given_up.track_id for given_up in removals),
         )
-        return Question(request, arrival.in_rtp, tuple(removals), prompts)
+        return Question(request, arrival.in_rtp, removals, prompts, len(again))
 
     def answer(self, question: Question, result: StepResult) -> None:
         """Tells what the step carried out, refused and noticed."""
         self._names.append((result.index, question.in_rtp))
-        self._tell(question.removals, result.removals)
+        repeated = question.num_repeated  # the track went with the frame that was lost, or now
+        removals = [
+            Applied(answer.track_id, result.index, is_exact=True) if row < repeated else answer
+            for row, answer in enumerate(result.removals)
+        ]
+        self._tell(question.removals, removals)
         self._tell(question.prompts, result.prompts)
         for event in result.events:
             frame = self._frame_name(event.index)
@@ -140,6 +151,22 @@ class Conversation:
                 kind=event.kind.value, track_id=event.track_id, frame=frame
             )
             self.say(message)
+
+    def lose(self, question: Question) -> None:
+        """The frame was lost: its prompts have to be said again, all else goes with the next one.
+
+        Who is told so may find that a prompt was carried out: the same again does no harm.
+        """
+        self._again = question.removals
+        restored = []
+        for asked in question.prompts:
+            if asked.seq is None and asked.reply is None:  # nobody could say it again
+                restored.append(asked)
+                continue
+            self._metrics.prompts.labels("frame_lost").inc()
+            error = ProtocolError("frame_lost", "the frame was lost; say it again", asked.seq)
+            (asked.reply or self.say)(self._refusal(error))
+        self._restored = tuple(restored)
 
     def refuse(self, error: ProtocolError) -> None:
         """Tells that a message was not carried out, and counts it."""

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import Executor
 from typing import Final
 
-from sam2_rt.engine import StepRequest, StepResult
+from sam2_rt.engine import StepRequest, StepResult, TickLost
 from sam2_rt.tracking.prompt import Point, Prompt
 from streamer.conversation import Conversation
 from streamer.finding import Guess, How, choose, free_ids, grid
@@ -50,6 +50,9 @@ class Finder:
                 await self._find(message)
             except ProtocolError as error:
                 self._conversation.refuse(error)
+            except TickLost:
+                words = "the search was lost with a frame; ask again"
+                self._conversation.refuse(ProtocolError("frame_lost", words, message.seq))
 
     async def _find(self, message: AutoMessage) -> None:
         assert self._newest is not None, "a frame was waited for"

@@ -23,10 +23,12 @@ ErrorCode = Literal[
     "too_many_tracks",
     "unknown_track",
     "too_large",
+    "frame_lost",
     "ended",
     "internal",
 ]
-"""`too_large`: a message or the video's frames. `ended`, `internal`: the last word."""
+"""`too_large`: a message or the video's frames. `frame_lost`: the engine had no answer for a frame
+(of a prompt, with its seq): say it again. `ended`, `internal`: the last word."""
 
 
 class ProtocolError(Exception):

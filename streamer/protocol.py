@@ -188,6 +188,8 @@ class Dropped(Message):
     """More pixels than the service takes."""
     encode: int
     """Processed, but a newer picture was there before this one was drawn or encoded."""
+    lost: int
+    """The engine had no answer for them, for want of memory perhaps."""
     masks: int
     """Mask messages not sent: the channel was full or a newer frame was there."""
 

@@ -9,9 +9,9 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Final
 
-from sam2_rt.engine import StepResult
+from sam2_rt.engine import StepResult, TickLost
 from streamer.config import Settings
-from streamer.conversation import Conversation
+from streamer.conversation import Conversation, Question
 from streamer.display import Display
 from streamer.finder import Finder
 from streamer.mask_sender import MaskSender
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 _STATS_INTERVAL_S: Final = 1.0
 _MAX_TOLD_SIZES: Final = 16
+_MAX_LOST_IN_A_ROW: Final = 30
+"""Frames without an answer of the engine, after which a session ends: a second of video."""
+_TELL_LOST_S: Final = 5.0
+"""Between two words about lost frames."""
 _AWAY: Final = frozenset({Outcome.VANISHED, Outcome.IDLE, Outcome.STALLED, Outcome.RESUMED})
 """Whoever leaves like this may come back for its tracks."""
 
@@ -66,6 +70,9 @@ class Session:
         self._told_sizes = deque[str](maxlen=_MAX_TOLD_SIZES)
         """What was said of frames that are too large."""
         self._last_arrival: Arrival | None = None
+        self._lost_in_a_row = 0
+        """Frames that the engine had no answer for."""
+        self._told_lost_at_s = -_TELL_LOST_S
         self._has_video = asyncio.Event()
         """Set by the first frame."""
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -77,6 +84,11 @@ class Session:
     def conversation(self) -> Conversation:
         """For what others than the viewer ask of the session."""
         return self._conversation
+
+    @property
+    def masks(self) -> MaskSender:
+        """For who reads the masks beside the viewer."""
+        return self._mask_sender
 
     def end(self, outcome: Outcome) -> None:
         """Makes run() end; the first outcome stands."""
@@ -212,13 +224,33 @@ class Session:
             arrival = await self._arrivals.take()
             question = self._conversation.ask(stream_id, arrival)
             begun_s = time.monotonic()
-            result = await self._worker.step(question.request)
+            try:
+                result = await self._worker.step(question.request)
+            except TickLost as lost:
+                self._lose(question, lost)
+                continue
+            self._lost_in_a_row = 0
             self._tally.step(result, time.monotonic() - begun_s)
             self._conversation.answer(question, result)
             self.last_result = result
             self._mask_sender.put(arrival, result)
             self.display.put(arrival.frame, result)
             self._finder.put(arrival, result)
+
+    def _lose(self, question: Question, lost: TickLost) -> None:
+        """Goes on with the next frame. Raises what it was given after too many in a row."""
+        self._tally.drop("lost")
+        self._conversation.lose(question)
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= _MAX_LOST_IN_A_ROW:
+            raise lost
+        now_s = time.monotonic()
+        if now_s - self._told_lost_at_s < _TELL_LOST_S:
+            return
+        self._told_lost_at_s = now_s
+        log.warning("session %s lost a frame: %s", self.session_id, lost)
+        words = "the engine had no answer for a frame; tracking goes on with the next"
+        self._conversation.refuse(ProtocolError("frame_lost", words))
 
     def _greet(self) -> None:
         assert self._worker.info is not None, "nobody is let in before the engine is loaded"

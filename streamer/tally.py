@@ -8,7 +8,7 @@ from sam2_rt.engine import StepResult, TrackState
 from streamer.metrics import Metrics
 from streamer.protocol import Dropped, StatsMessage, StepMs
 
-DropReason = Literal["slot", "stale", "too_large", "encode", "masks"]
+DropReason = Literal["slot", "stale", "too_large", "lost", "encode", "masks"]
 
 _KEPT_STEPS = 120
 """Whose durations the viewer's percentiles are of: some seconds."""
@@ -82,6 +82,7 @@ class Tally:
                 slot=self.dropped["slot"],
                 stale=self.dropped["stale"],
                 too_large=self.dropped["too_large"],
+                lost=self.dropped["lost"],
                 encode=self.dropped["encode"],
                 masks=self.dropped["masks"],
             ),
