@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from streamer import metrics, problem, turn
 from streamer.app_cors import Cors
+from streamer.app_masks import add_masks
 from streamer.app_prompts import add_prompts
 from streamer.app_refusal import read_body, refusals, require_token, require_type, service_of
 from streamer.app_whep import add_whep
@@ -74,6 +75,7 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     add_whip(app)
     add_whep(app)
     add_prompts(app)
+    add_masks(app)
     guarded = [Depends(require_token)]
     app.post("/offer", dependencies=guarded)(post_offer)
     app.get("/livez", response_class=PlainTextResponse)(livez)

@@ -124,7 +124,8 @@ class Settings(BaseSettings):
     max_sessions: int = Field(default=8, ge=1)
     """At once; one more is answered 503 with Retry-After."""
     max_watchers: int = Field(default=8, ge=0)
-    """Of one session at once, by WHEP; one more is answered 503 with Retry-After."""
+    """Of one session at once, by WHEP; one more is answered 503 with Retry-After. As many may read
+    its masks over WebSockets."""
     retry_after_s: int = Field(default=5, ge=1)
     max_offer_bytes: int = Field(default=65_536, ge=1)
     max_frame_pixels: int = Field(default=3840 * 2160, ge=1)

@@ -1,29 +1,21 @@
 """MaskSender: the masks of one session's newest frame, in the form and size that may be sent."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import contextmanager
 
 from sam2_rt.engine import StepResult
 from sam2_rt.tracking.frame import Frame
 from streamer import mask_message
 from streamer.conversation import Conversation
 from streamer.mask_budget import MaskBudget
+from streamer.mask_reader import MaskReader, Stepped
 from streamer.painter import paint
 from streamer.protocol import AckMessage, MasksMessage
 from streamer.slot import Slot
 from streamer.tally import Tally
 from streamer.viewer import Arrival, Viewer
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stepped:
-    """A frame, what the engine made of it, and the last prompt carried out by then."""
-
-    arrival: Arrival
-    result: StepResult
-    prompt_seq: int | None
 
 
 class MaskSender:
@@ -43,15 +35,35 @@ class MaskSender:
         self._tally = tally
         self._num_skipped = num_skipped
         """Frames dropped before the engine since the session began."""
-        self._to_send = Slot[_Stepped](on_drop=lambda: tally.drop("masks"))
+        self._to_send = Slot[Stepped](on_drop=lambda: tally.drop("masks"))
         self._budget = MaskBudget()
         self._is_text = False
+        self._readers: list[MaskReader] = []
+        """Beside the viewer; who asks for one bounds their number."""
         conversation.on_masks = self._take
 
     def put(self, arrival: Arrival, result: StepResult) -> None:
         """One more frame; called for every one that was stepped."""
+        stepped = Stepped(arrival, result, self._conversation.prompt_seq)
         if self._viewer.wants_masks:
-            self._to_send.put(_Stepped(arrival, result, self._conversation.prompt_seq))
+            self._to_send.put(stepped)
+        for reader in self._readers:
+            reader.put(stepped)
+
+    @property
+    def num_readers(self) -> int:
+        """Beside the viewer."""
+        return len(self._readers)
+
+    @contextmanager
+    def read(self, *, is_text: bool) -> Iterator[MaskReader]:
+        """One more reader, until the end of the block."""
+        reader = MaskReader(self._painter, self._num_skipped, self._viewer.out_rtp, is_text=is_text)
+        self._readers.append(reader)
+        try:
+            yield reader
+        finally:
+            self._readers.remove(reader)
 
     async def run(self) -> None:
         """Writes and sends the newest frame's masks, again and again; nothing queues."""

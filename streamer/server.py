@@ -16,6 +16,8 @@ from streamer.service import Service
 from streamer.worker import Steps, Worker, WorkerState
 
 _HTTP_GRACE_S: Final = 3
+_WS_MAX_BYTES: Final = 1024
+"""Of what a reader of masks says: nobody listens."""
 
 # Python's own 5 ms lets the engine's thread keep the event loop waiting that long at every turn.
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -37,7 +39,8 @@ class Server(uvicorn.Server):
             host=settings.host,
             port=settings.port,
             loop="uvloop",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=_WS_MAX_BYTES,
             lifespan="on",
             log_config=None,
             access_log=False,
