@@ -1,36 +1,47 @@
 """Viewer: one headless viewer, who sends a moving pattern and reads all that comes back."""
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import Final
 
 import av
 import numpy as np
 from av.video.plane import VideoPlane
+from numpy.typing import NDArray
 
 from streamer.client import Client, ClientStats, Point
+
+_ROUND: Final = 60
+"""Pictures until the stripes are where they were."""
+_KEPT_LATENCIES: Final = 20_000
+"""Minutes of mask frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What a viewer sends."""
+    """What a viewer sends, and gets back."""
 
     width: int = 640
     height: int = 360
     fps: int = 30
+    output: str | None = None
+    """A mode of the service; None: what it does by itself."""
 
     async def frames(self) -> AsyncIterator[av.VideoFrame]:
         """For ever, each at its time: stripes that drift, with some grain for the codec."""
         loop = asyncio.get_running_loop()
-        grain = np.random.default_rng(0).integers(0, 12, (self.height, self.width), np.uint8)
-        columns, rows = np.arange(self.width), np.arange(self.height)[:, None]
+        pictures = _luma(self.width, self.height)
         began_s = loop.time()
         index = 0
         while True:
-            wave = 110 + 70 * np.sin((columns + 3 * index) / 40 + rows / 90)
             frame = av.VideoFrame(self.width, self.height, "yuv420p")
-            _fill(frame.planes[0], wave.astype(np.uint8) + grain)
+            _fill(frame.planes[0], pictures[index % len(pictures)])
             for plane in (frame.planes[1], frame.planes[2]):
                 _fill(plane, np.full((plane.height, plane.width), 128, np.uint8))
             frame.pts, frame.time_base = index, Fraction(1, self.fps)
@@ -39,7 +50,19 @@ class Pattern:
             index += 1
 
 
-def _fill(plane: VideoPlane, pixels: np.ndarray) -> None:
+@lru_cache(maxsize=4)
+def _luma(width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
+    """One round of the stripes' drift, [height, width] each; made once for all viewers."""
+    grain = np.random.default_rng(0).integers(0, 12, (height, width), np.uint8)
+    columns, rows = np.arange(width), np.arange(height)[:, None]
+    waves = (
+        110 + 70 * np.sin(columns / 40 + rows / 90 + 2 * np.pi * index / _ROUND)
+        for index in range(_ROUND)
+    )
+    return tuple(wave.astype(np.uint8) + grain for wave in waves)
+
+
+def _fill(plane: VideoPlane, pixels: NDArray[np.uint8]) -> None:
     """Rows of a plane may be padded."""
     room = np.zeros((plane.height, plane.line_size), np.uint8)
     room[:, : plane.width] = pixels
@@ -48,23 +71,62 @@ def _fill(plane: VideoPlane, pixels: np.ndarray) -> None:
 
 async def view(url: str, pattern: Pattern, tracks: int, seconds: float) -> ClientStats:
     """Watches for a while and follows tracks; returns what was counted. Raises ClientError."""
-    async with Client(url, pattern.frames()) as client:
+    async with viewing(url, pattern, tracks) as viewer:
+        await viewer.watch(seconds)
+        return viewer.client.stats
+
+
+class Viewer:
+    """One who watches now. Made by viewing()."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.latencies_s: deque[float] = deque(maxlen=_KEPT_LATENCIES)
+        """From capture to mask, of the mask frames since they were last cleared; inf where the
+        frame left too long ago to be remembered."""
+        self._readers = [
+            asyncio.create_task(part) for part in (self._read_masks(), self._read(client.video()))
+        ]
+
+    async def watch(self, seconds: float) -> None:
+        """Goes on for so long. Raises ConnectionLost when the session ends before."""
+        done, _ = await asyncio.wait(
+            self._readers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION
+        )
+        await asyncio.gather(*done)
+
+    async def leave(self) -> None:
+        """Stops to read."""
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.wait(self._readers)
+
+    async def _read_masks(self) -> None:
+        async for masks in self.client.masks():
+            late_s = masks.latency_s
+            self.latencies_s.append(math.inf if late_s is None else late_s)
+
+    async def _read(self, arrivals: AsyncIterator[object]) -> None:
+        async for _ in arrivals:
+            pass
+
+
+@asynccontextmanager
+async def viewing(
+    url: str, pattern: Pattern, tracks: int, token: str | None = None
+) -> AsyncIterator[Viewer]:
+    """One viewer, with tracks, who does not come back when the connection dies.
+
+    Raises ClientError.
+    """
+    async with Client(url, pattern.frames(), token=token, resume_s=0) as client:
+        if pattern.output is not None:
+            await client.configure(pattern.output)
         for track_id in range(1, tracks + 1):
             place = Point(track_id / (tracks + 1), 0.5)
             await client.prompt(track_id, points=[place])
-        parts = (client.masks(), client.video())
-        readers = [asyncio.create_task(_read(part)) for part in parts]
+        viewer = Viewer(client)
         try:
-            done, _ = await asyncio.wait(
-                readers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION
-            )
+            yield viewer
         finally:
-            for reader in readers:
-                reader.cancel()
-        await asyncio.gather(*done)
-        return client.stats
-
-
-async def _read(arrivals: AsyncIterator[object]) -> None:
-    async for _ in arrivals:
-        pass
+            await viewer.leave()
