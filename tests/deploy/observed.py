@@ -1,5 +1,6 @@
 """The service as a program of its own, and a real Prometheus that scrapes it."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,12 @@ def tool(name: str, package: str) -> str:
     if found is None:
         pytest.skip(f"{name} is missing: apt-get install {package}")
     return found
+
+
+def version() -> str:
+    """Of the project."""
+    found = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    return found[1]
 
 
 @contextmanager

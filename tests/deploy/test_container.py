@@ -5,18 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
-from observed import DEPLOY, ROOT, free_port, tool
-
-from streamer.client import Client, Point
+from observed import DEPLOY, ROOT, free_port, tool, version
+from outside import get_a_mask
 
 FILE = DEPLOY / "Containerfile"
 TEXT = FILE.read_text()
@@ -46,11 +42,6 @@ def test_it_has_the_targets_that_compose_and_the_chart_name():
     assert targets[-1] == "cuda"
     assert "cpu" in targets
     assert f"VERSION={version()}\n" in TEXT
-
-
-def version() -> str:
-    found = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    return found[1]
 
 
 def test_what_is_copied_is_not_ignored():
@@ -131,25 +122,9 @@ async def healthy(container: Running) -> None:
         await asyncio.sleep(0.5)
 
 
-async def frames() -> AsyncIterator[av.VideoFrame]:
-    """A bright disc on a dark ground."""
-    y, x = np.mgrid[:192, :320]
-    disc = (x - 160) ** 2 + (y - 96) ** 2 < 50**2
-    picture = np.where(disc[..., None], (230, 60, 40), (20, 30, 40)).astype(np.uint8)
-    for index in range(10_000):
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-        frame.pts, frame.time_base = index, Fraction(1, 15)
-        yield frame
-        await asyncio.sleep(1 / 15)
-
-
 async def test_a_client_outside_gets_masks(running: Running):
     await healthy(running)
-    async with asyncio.timeout(120), Client(running.url, frames()) as client:
-        await client.prompt(1, points=[Point(0.5, 0.5)])
-        async for masks in client.masks():
-            if any(track.mask.any() for track in masks.frame.objects):
-                return
+    await get_a_mask(running.url)
 
 
 def test_it_runs_without_rights_on_a_root_that_is_read_only(running: Running):
