@@ -218,6 +218,7 @@ export class Sam2Client extends EventTarget {
         break;
       } catch (reason) {
         error = reason;
+        if (reason.code === "unauthorized") break; // the same token is refused again
         const pauseMs = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }

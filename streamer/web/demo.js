@@ -1,24 +1,30 @@
 /** The page: a source, a Sam2Client, the picture to point at, the objects and the status line. */
 
-import { Sam2Client, Sam2Error } from "./client.js";
+import { Bulletin } from "./bulletin.js";
+import { Sam2Client } from "./client.js";
+import { Door } from "./door.js";
 import { History } from "./history.js";
+import { Numbers } from "./numbers.js";
 import { Outputs } from "./outputs.js";
 import { paintMasks } from "./painter.js";
 import { Picture } from "./picture.js";
-import { SourceError, openCamera, openFile, openPattern } from "./sources.js";
+import { openCamera, openFile, openPattern } from "./sources.js";
 import { Tracks, colourOf } from "./tracks.js";
+import { inWords, moveInWords } from "./words.js";
 
 const NUMBER_KEYS = 8;
-const MAX_AGES = 90; // mask frames of which the latency is the median
+const GLAD_MS = 5000; // for which good news stays
 
 const $ = (id) => document.getElementById(id);
 const picture = new Picture($("picture"));
 const tracks = new Tracks($("tracks"));
 const outputs = new Outputs($("outputs"));
 const history = new History();
+const door = new Door($("door"));
+const bulletin = new Bulletin($("notice"), $("link"));
+const numbers = new Numbers();
 let client = null;
 let source = null;
-let ages = [];
 let lastSeen = new Map(); // track_id -> index of the last frame with the object that had it before
 let maxTracks = Infinity;
 let isConfiguring = false;
@@ -28,36 +34,18 @@ function enter(phase) {
   document.body.dataset.phase = phase;
 }
 
-function notify(text) {
-  $("notice-text").textContent = text;
-  $("notice").hidden = text === "";
-}
-
-/** @param {unknown} error @returns {string} what went wrong and what the viewer can do */
-function inWords(error) {
-  if (error instanceof SourceError) return error.message;
-  if (!(error instanceof Sam2Error)) return `Something went wrong in this page: ${error}`;
-  const again = error.retryAfterS ? `in ${error.retryAfterS} seconds` : "in a moment";
-  const words = {
-    full: `The service is full. Try again ${again}.`,
-    unreachable: "The service does not answer. Check that it runs, then try again.",
-    lost: `Connection lost: ${error.message}. Start again to go on.`,
-    busy: "The service is still busy with your earlier clicks. Wait a moment.",
-    too_many_tracks: "That is as many objects as the service follows. Remove one first.",
-    unreadable: `A mask from the service could not be read: ${error.message}.`,
-    nothing_found: "No object stands out in this picture. Click one instead.",
-    unknown_track: "That object is gone. Choose another one or begin a new one.",
-  };
-  return words[error.code] ?? `The service refused: ${error.message}.`;
+/** What went wrong with something that was asked for; who looks for the service says so already. */
+function complain(error) {
+  if (client && !["lost", "closed"].includes(error.code)) bulletin.notify(inWords(error));
 }
 
 async function start(open) {
-  notify("");
+  bulletin.notify("");
   enter("connecting");
   try {
     source = await open();
     client = listen(new Sam2Client());
-    greet(await client.connect(source.stream, { resumeMs: 0 }));
+    greet(await client.connect(source.stream, { token: door.token }));
     picture.show(client.returned);
     enter("live");
     tracks.add();
@@ -65,22 +53,31 @@ async function start(open) {
     $("picture").focus({ preventScroll: true });
     await configure();
   } catch (error) {
-    stop();
-    notify(inWords(error));
+    fail(error);
   }
+}
+
+/** Back to the start, with what went wrong. */
+function fail(error) {
+  const before = document.body.dataset.link === "lost" ? "Connection lost. " : "";
+  stop();
+  if (error.code === "unauthorized") door.ask(error);
+  else bulletin.notify(error.code === "lost" ? inWords(error) : before + inWords(error));
 }
 
 function stop() {
   client?.close();
   source?.stop();
   client = source = null;
-  ages = [];
+  numbers.clear();
   lastSeen = new Map();
   tracks.clear();
   history.clear();
   $("undo").disabled = true;
   $("masks").hidden = true;
   picture.show(null);
+  bulletin.tell("");
+  delete document.body.dataset.link;
   enter("idle");
 }
 
@@ -88,19 +85,40 @@ function stop() {
 function listen(fresh) {
   const on = (type, call) => fresh.addEventListener(type, ({ detail }) => call(detail));
   on("masks", showMasks);
-  on("stats", showStats);
+  on("stats", (stats) => numbers.show(stats, fresh.roundTripMs));
   on("track", ({ kind, track_id }) => {
     if (kind === "added" && !tracks.stateOf(track_id)) tracks.show(track_id, "visible"); // found
     // "removed" only answers this page, and its number may be another object's by now.
     if (kind === "dropped") tracks.drop(track_id);
   });
-  on("fault", (error) => notify(inWords(error)));
+  on("fault", (error) => bulletin.notify(inWords(error)));
+  on("lost", () => {
+    document.body.dataset.link = "lost";
+    bulletin.notify("");
+    bulletin.tell("Connection lost. Looking for the service again…");
+  });
+  on("moved", goOn);
   on("close", (error) => {
-    if (fresh !== client || !error || document.body.dataset.phase !== "live") return;
-    stop();
-    notify(inWords(error));
+    if (fresh === client && error && document.body.dataset.phase === "live") fail(error);
   });
   return fresh;
+}
+
+/** Another connection stands, with these tracks. */
+function goOn({ resumed, how }) {
+  delete document.body.dataset.link;
+  numbers.clear();
+  lastSeen = new Map();
+  history.clear(); // its frames were the other connection's
+  $("undo").disabled = true;
+  const gone = tracks.followed.filter((trackId) => !resumed.includes(trackId));
+  gone.forEach((trackId) => tracks.drop(trackId));
+  resumed.filter((trackId) => !tracks.stateOf(trackId)).forEach((id) => tracks.show(id, "pending"));
+  if (tracks.size === 0) tracks.add();
+  else if (!tracks.selected) tracks.select(tracks.followed[0]);
+  const [words, isGood] = moveInWords(resumed, gone, how);
+  bulletin.tell(isGood ? words : "", GLAD_MS);
+  bulletin.notify(isGood ? "" : words);
 }
 
 function greet({ model, limits }) {
@@ -121,17 +139,7 @@ function showMasks(frame) {
     const isStale = index <= (lastSeen.get(trackId) ?? -1); // masks may come late, out of order
     if (tracks.stateOf(trackId) && !isStale) tracks.show(trackId, state);
   }
-  ages.push(ageMs);
-  if (ages.length > MAX_AGES) ages.shift();
-}
-
-function showStats({ fps, dropped }) {
-  $("fps").textContent = fps.toFixed(fps < 10 ? 1 : 0);
-  const skipped = Object.values(dropped).reduce((sum, count) => sum + count, 0);
-  $("drops").textContent = skipped.toLocaleString("en");
-  if (client?.roundTripMs == null || ages.length === 0) return;
-  const median = [...ages].sort((a, b) => a - b)[ages.length >> 1];
-  $("latency").textContent = `${Math.round(median + client.roundTripMs)} ms`;
+  numbers.age(ageMs);
 }
 
 /** One thing said about the selected object, on the frame that was on screen. */
@@ -149,17 +157,17 @@ async function say(said) {
     history.add(trackId, told);
     $("undo").disabled = false;
     $("hint").hidden = true;
-    notify("");
+    bulletin.notify("");
   } catch (error) {
     if (tracks.stateOf(trackId) === "pending") tracks.show(trackId, "new");
-    if (client) notify(inWords(error));
+    complain(error);
   }
 }
 
 function newObject() {
   if (!client?.isOpen) return;
   if (tracks.size >= maxTracks) {
-    notify(`${maxTracks} objects at most. Remove one first.`);
+    bulletin.notify(`${maxTracks} objects at most. Remove one first.`);
   } else if (tracks.stateOf(tracks.selected) !== "new") {
     tracks.add();
   }
@@ -175,9 +183,9 @@ async function find(how) {
     const { track_id } = await client.auto(how);
     tracks.select(track_id);
     $("hint").hidden = true;
-    notify("");
+    bulletin.notify("");
   } catch (error) {
-    if (client) notify(inWords(error));
+    complain(error);
   } finally {
     buttons.forEach((button) => (button.disabled = false));
     $("find").ariaBusy = "false";
@@ -198,7 +206,7 @@ async function undo() {
     await client.prompt({ ...left, trackId, clear: true });
     tracks.select(trackId);
   } catch (error) {
-    if (client) notify(inWords(error));
+    complain(error);
   }
 }
 
@@ -218,7 +226,7 @@ async function removeObject(trackId) {
   } catch (error) {
     if (asked !== client) return;
     if (error.code !== "unknown_track") tracks.show(trackId, "pending"); // it is still followed
-    notify(inWords(error));
+    complain(error);
   } finally {
     if (asked === client) tracks.release(trackId);
   }
@@ -237,7 +245,7 @@ async function configure() {
       if (asked === client) showOutput(wish);
     } while (asked === client && JSON.stringify(outputs.chosen ?? wish) !== JSON.stringify(wish));
   } catch (error) {
-    if (asked === client) notify(inWords(error));
+    if (asked === client) complain(error);
   } finally {
     isConfiguring = false;
   }
@@ -274,19 +282,18 @@ $("file").onchange = ({ target }) => {
 };
 $("stop").onclick = stop;
 $("new").onclick = newObject;
-$("notice-close").onclick = () => notify("");
 $("undo").onclick = undo;
 $("find").onclick = ({ target }) => target.value && find(target.value);
 outputs.addEventListener("choose", configure);
-outputs.addEventListener("fault", ({ detail }) => notify(detail));
+outputs.addEventListener("fault", ({ detail }) => bulletin.notify(detail));
 $("tools").onchange = ({ target }) => (picture.tool = target.value);
 tracks.addEventListener("select", ({ detail }) => (picture.colour = colourOf(detail)));
 tracks.addEventListener("remove", ({ detail }) => removeObject(detail));
 picture.addEventListener("say", ({ detail }) => say(detail));
 document.addEventListener("keydown", onKey);
 
-const config = await fetch("config").then(
-  (response) => (response.ok ? response.json() : null),
-  () => null, // the page says so when a source is started
-);
-if (config) showTraining(config);
+door.addEventListener("open", ({ detail }) => {
+  bulletin.notify("");
+  showTraining(detail);
+});
+await door.knock();

@@ -28,9 +28,10 @@ export class Sam2Error extends Error {
  * @param {string | null} [token] for a service that asks for one
  */
 export async function request(url, options = {}, token = null) {
+  const headers = withToken(options.headers, token);
   let response;
   try {
-    response = await fetch(url, { ...options, headers: withToken(options.headers, token) });
+    response = await fetch(url, { ...options, headers });
   } catch {
     throw new Sam2Error("unreachable", `the service at ${url.origin} does not answer`);
   }
@@ -45,7 +46,9 @@ export async function request(url, options = {}, token = null) {
 
 /** The headers, and with a token those of its bearer (RFC 6750). */
 export function withToken(headers = {}, token = null) {
-  return token === null ? headers : { ...headers, authorization: `Bearer ${token}` };
+  if (token === null) return headers;
+  if (/[^!-~]/.test(token)) throw new Sam2Error("unauthorized", "it has characters that none has");
+  return { ...headers, authorization: `Bearer ${token}` };
 }
 
 /** Resolves when all candidates are known, or after GATHERING_MS with those that are. */

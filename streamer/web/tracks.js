@@ -44,6 +44,12 @@ export class Tracks extends EventTarget {
     return this.#chips.size;
   }
 
+  /** @returns {number[]} track_ids that the service was told of, in order */
+  get followed() {
+    const told = [...this.#chips].filter(([, { state }]) => state !== "new");
+    return told.map(([trackId]) => trackId).sort((a, b) => a - b);
+  }
+
   /** @param {number} trackId @returns {string | undefined} */
   stateOf(trackId) {
     return this.#chips.get(trackId)?.state;

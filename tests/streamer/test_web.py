@@ -212,16 +212,6 @@ async def test_a_denied_camera_is_explained(browser: Browser):
         await expect(stage.page.locator("#use-pattern")).to_be_visible()
 
 
-async def test_a_lost_connection_is_said_and_can_be_started_again(browser: Browser):
-    async with staged(browser) as stage:
-        await stage.start("#use-pattern")
-        for session in list(stage.served.service._sessions):
-            stage.served.service.end(session)
-        await expect(stage.page.locator("#notice")).to_contain_text("Connection lost")
-        await stage.start("#use-pattern")
-        await expect(stage.page.locator("#notice")).to_be_hidden()
-
-
 async def test_a_full_service_says_when_to_try_again(browser: Browser):
     async with staged(browser, max_sessions=1, retry_after_s=9) as stage:
         await stage.start("#use-pattern")

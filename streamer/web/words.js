@@ -1,0 +1,44 @@
+/** What the page says when something goes wrong, or goes on. */
+
+import { Sam2Error } from "./client.js";
+import { SourceError } from "./sources.js";
+
+/** @param {unknown} error @returns {string} what went wrong and what the viewer can do */
+export function inWords(error) {
+  if (error instanceof SourceError) return error.message;
+  if (!(error instanceof Sam2Error)) return `Something went wrong in this page: ${error}`;
+  const again = error.retryAfterS ? `in ${error.retryAfterS} seconds` : "in a moment";
+  const words = {
+    full: `The service is full. Try again ${again}.`,
+    unreachable: "The service does not answer. Check that it runs, then try again.",
+    lost: `Connection lost: ${error.message}. Start again to go on.`,
+    ended: `The service ended the session: ${error.message}.`,
+    internal: "Something went wrong in the service.",
+    busy: "The service is still busy with your earlier clicks. Wait a moment.",
+    too_many_tracks: "That is as many objects as the service follows. Remove one first.",
+    frame_lost: "The service could not work on a picture. Say it again if it did nothing.",
+    unreadable: `A mask from the service could not be read: ${error.message}.`,
+    nothing_found: "No object stands out in this picture. Click one instead.",
+    unknown_track: "That object is gone. Choose another one or begin a new one.",
+  };
+  return words[error.code] ?? `The service refused: ${error.message}.`;
+}
+
+/**
+ * What another connection brought along.
+ * @param {number[]} resumed track_ids that go on
+ * @param {number[]} gone track_ids that do not
+ * @param {"memory" | "boxes" | null} how
+ * @returns {[words: string, isGood: boolean]} not good: there is something to do
+ */
+export function moveInWords(resumed, gone, how) {
+  if (gone.length > 0) {
+    const [were, them] = gone.length === 1 ? ["was", "it"] : ["were", "them"];
+    const names = new Intl.ListFormat("en").format(gone.map(String));
+    const objects = gone.length === 1 ? "object" : "objects";
+    return [`Connected again, but ${objects} ${names} ${were} lost. Click ${them} again.`, false];
+  }
+  if (resumed.length === 0) return ["Connected again.", true];
+  if (how === "memory") return ["Connected again. Your objects go on as they were.", true];
+  return ["Connected again. Your objects were taken up where they were last seen.", true];
+}
