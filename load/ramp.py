@@ -144,7 +144,7 @@ def write(done: Ramp, folder: Path) -> None:
         for level in done.levels:
             table.writerow([f"{value:.5g}" for value in dataclasses.astuple(level)])
     held = 0 if done.held is None else done.held.viewers
-    title = f"{_what(done.plan)}: {held} viewers within {done.plan.budget_ms:g} ms"
+    title = f"{_what(done.plan)}, viewers within {done.plan.budget_ms:g} ms: {held}"
     curves = {
         "p95, capture to mask, ms": [level.p95_ms for level in done.levels],
         "p50, capture to mask, ms": [level.p50_ms for level in done.levels],
@@ -214,7 +214,7 @@ def _what(plan: Plan) -> str:
 
 def _line(level: Level) -> str:
     return (
-        f"{level.viewers} viewers: p50 {level.p50_ms:.0f} ms, p95 {level.p95_ms:.0f} ms, "
+        f"viewers {level.viewers}: p50 {level.p50_ms:.0f} ms, p95 {level.p95_ms:.0f} ms, "
         f"{level.fps:.1f} masks/s each, {level.sent_fps:.1f} sent/s each"
     )
 
