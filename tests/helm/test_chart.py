@@ -66,6 +66,14 @@ def test_objects_of_operators_are_refused_with_a_wrong_field(kind: str, field: s
     assert (done.returncode, field in done.stderr) == (2, True), done.stderr
 
 
+def test_the_operator_s_schema_knows_how_a_fleet_is_kept():
+    (one,) = [one for one in rendered("all-on") if one["kind"] == "ScaledObject"]
+    fallback = one["spec"]["fallback"] | {"behavior": "keep"}
+    wrong = one | {"spec": one["spec"] | {"fallback": fallback}}
+    done = check_custom([wrong])
+    assert (done.returncode, "behavior" in done.stderr) == (2, True), done.stderr
+
+
 def test_nine_shapes_render_every_template():
     kinds = {one["kind"] for name in SHAPES for one in rendered(name)}
     assert len(SHAPES) == 9
