@@ -61,19 +61,25 @@ def time_streams(calls: Calls, info: EngineInfo, streams: int, tracks: int, tick
     alone = [Engine(calls, info, config, pool_tracks=tracks) for _ in range(streams)]
     shared = [together.open() for _ in alone]
     own = [engine.open() for engine in alone]
-    batched, in_turn = [], []
+    batched: list[float] = []
+    in_turn: list[float] = []
     for frames in track(_ticks(streams, NUM_RECENT + 1 + ticks), "streams", transient=True):
         prompts = _prompts(tracks) if frames[0].pts == 0 else ()
-        start = time.perf_counter()
-        requests = zip(shared, frames, strict=True)
-        _check(together.step([StepRequest(s, f, prompts) for s, f in requests]))
-        middle = time.perf_counter()
-        for engine, stream, frame in zip(alone, own, frames, strict=True):
-            _check(engine.step([StepRequest(stream, frame, prompts)]))
-        end = time.perf_counter()
-        if frames[0].pts > NUM_RECENT:
-            batched.append(middle - start)
-            in_turn.append(end - middle)
+
+        def tick_together(frames: list[Frame] = frames, said: tuple[Prompt, ...] = prompts) -> None:
+            requests = zip(shared, frames, strict=True)
+            _check(together.step([StepRequest(s, f, said) for s, f in requests]))
+
+        def tick_in_turn(frames: list[Frame] = frames, said: tuple[Prompt, ...] = prompts) -> None:
+            for engine, stream, frame in zip(alone, own, frames, strict=True):
+                _check(engine.step([StepRequest(stream, frame, said)]))
+
+        ways = [(tick_together, batched), (tick_in_turn, in_turn)]
+        for way, seconds in ways if frames[0].pts % 2 else reversed(ways):
+            start = time.perf_counter()
+            way()
+            if frames[0].pts > NUM_RECENT:
+                seconds.append(time.perf_counter() - start)
     return Streams(tuple(batched), tuple(in_turn), streams)
 
 

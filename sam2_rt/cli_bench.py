@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from sam2_rt.bench_start import Start, StartFailed, time_starts
+
 
 def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     model: Annotated[str, typer.Option(help="A name of `sam2-rt models`.")] = "nano",
@@ -29,9 +31,9 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
 ) -> None:
     """Time each stage and the whole step with a full bank; weights are random unless cached."""
     if start:
-        from sam2_rt.bench_start import Start, time_starts  # noqa: PLC0415 imports torch
-
-        time_starts(Start(model, image_size, threads, dtype, compiled_rows))
+        if streams > 1 or peer:
+            raise typer.BadParameter("--start goes with neither --streams nor --peer")
+        _time_starts(Start(model, image_size, threads, dtype, compiled_rows))
         return
     from sam2_rt.bench import Peer, Wanted, measure  # noqa: PLC0415 imports torch
     from sam2_rt.model.zoo import UnknownModel  # noqa: PLC0415 likewise
@@ -42,4 +44,11 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
             Wanted(model, image_size, tracks, frames, threads, dtype, other, streams, compiled_rows)
         )
     except (UnknownModel, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _time_starts(start: Start) -> None:
+    try:
+        time_starts(start)
+    except StartFailed as error:
         raise typer.BadParameter(str(error)) from error

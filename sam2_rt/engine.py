@@ -238,20 +238,16 @@ class Engine:
         the stream only lost this frame, UnknownStream, or a fault of its own. No stream has two
         requests.
         """
-        self._make_room(requests)
         begun = each(self._begin, requests)
+        self._make_room([one.turn for one in begun if isinstance(one, _Begun)])
         turns = [one.turn for one in begun if isinstance(one, _Begun)]
         answers = iter(tick(self.calls, turns))
         predictions = [next(answers) if isinstance(one, _Begun) else one for one in begun]
         return each(_result, begun, predictions)
 
-    def _make_room(self, requests: Sequence[StepRequest]) -> None:
+    def _make_room(self, turns: Sequence[Turn]) -> None:
         """Parked streams give way to tracks that begin."""
-        num_new = sum(
-            len({prompt.track_id for prompt in request.prompts} - tracker.tracks.keys())
-            for request in requests
-            if (tracker := self._streams.get(request.stream_id)) is not None
-        )
+        num_new = sum(turn.tracker.num_beginning(turn.prompts) for turn in turns)
         while self._parked and self.pool.num_free < num_new:
             self.close(next(iter(self._parked)))
 

@@ -3,12 +3,18 @@
 import hashlib
 import logging
 import os
+import platform
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from sam2_rt.tracking.calls import Graph
+
+if TYPE_CHECKING:  # the compiler takes seconds to import
+    from torch.export.pt2_archive._package import AOTICompiledModel
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +28,10 @@ MAX_PACKAGES = 128
 
 MAX_SHORT = 64
 """Numbers of a tensor that a package may have been made for."""
+
+
+INSTRUCTIONS = ("flags", "Features")
+"""How Linux begins the lines that say what a processor can."""
 
 
 class CannotCompile(RuntimeError):
@@ -46,38 +56,53 @@ class Packages:
         Raises CannotCompile.
         """
         path = self.folder / f"{name}-{self._key(name, inputs)}.pt2"
-        if not path.exists():
+        package = self._read(path, inputs[0].device) if path.exists() else None
+        if package is None:
             log.info("compiling %s, once; the next start reads %s", name, path)
             self._compile(path, module, inputs)
-        package = torch._inductor.aoti_load_package(str(path))  # noqa: SLF001 has no other name
+            package = self._read(path, inputs[0].device)
+        if package is None:
+            raise CannotCompile(f"{path} cannot be read: is its disk full?")
         constants = dict(module.named_parameters()) | dict(module.named_buffers())
         wanted = {constant: constants[constant] for constant in package.get_constant_fqns()}
         package.load_constants(wanted, check_full_update=True, user_managed=True)
-        graph: Graph = package
-        return graph
+        return package
+
+    def _read(self, path: Path, device: torch.device) -> "AOTICompiledModel | None":
+        """None for a file that is broken, which is deleted, or gone."""
+        index = -1 if device.index is None else device.index
+        try:
+            os.utime(path)  # those in use are not the oldest
+            return torch._inductor.aoti_load_package(  # noqa: SLF001 has no other name
+                str(path), device_index=index
+            )
+        except (OSError, RuntimeError) as error:
+            log.warning("%s cannot be read and is made again: %s", path, error)
+            path.unlink(missing_ok=True)
+            return None
 
     def _compile(self, path: Path, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part.pt2")  # several may start at once
-        try:
-            exported = torch.export.export(module, inputs, strict=False)
-            torch._inductor.aoti_compile_and_package(  # noqa: SLF001 has no other name
-                exported,
-                package_path=str(part),
-                inductor_configs={"aot_inductor.package_constants_in_so": False},
-            )
+        # Several may start at once, on several machines that share the folder.
+        with TemporaryDirectory(dir=self.folder) as own:
+            part = Path(own) / path.name
+            try:
+                exported = torch.export.export(module, inputs, strict=False)
+                torch._inductor.aoti_compile_and_package(  # noqa: SLF001 has no other name
+                    exported,
+                    package_path=str(part),
+                    inductor_configs={"aot_inductor.package_constants_in_so": False},
+                )
+            except torch._inductor.exc.InvalidCxxCompiler as error:  # noqa: SLF001 likewise
+                reason = "compiling needs a C++ compiler: install g++, or set compiled_rows to 0"
+                raise CannotCompile(reason) from error
             part.replace(path)
-        except torch._inductor.exc.InvalidCxxCompiler as error:  # noqa: SLF001 likewise
-            reason = "compiling needs a C++ compiler: install g++, or set compiled_rows to 0"
-            raise CannotCompile(reason) from error
-        finally:
-            part.unlink(missing_ok=True)
         self._forget_oldest()
 
     def _forget_oldest(self) -> None:
         """Packages of other models and of older versions gather here."""
-        newest_first = sorted(self.folder.glob("*.pt2"), key=lambda p: p.stat().st_mtime)[::-1]
-        for path in newest_first[MAX_PACKAGES:]:
+        by_use = sorted((_last_use(path), path) for path in self.folder.glob("*.pt2"))
+        for _, path in by_use[:-MAX_PACKAGES]:
             path.unlink(missing_ok=True)
 
     def _key(self, name: str, inputs: tuple[Tensor, ...]) -> str:
@@ -93,10 +118,29 @@ def _made_for(model: nn.Module) -> list[str]:
     # The compiler writes short tensors (today up to 8 numbers) into the code.
     short = [f"{w.tolist()}" for w in weights.values() if w.numel() <= MAX_SHORT]
     device = next(model.parameters()).device
-    kind = torch.backends.cpu.get_cpu_capability()
+    kind = _processor()
     if device.type == "cuda":
         kind = f"{torch.cuda.get_device_name(device)} {torch.cuda.get_device_capability(device)}"
     code = hashlib.sha256()
     for file in sorted((*OWN_CODE.glob("model/*.py"), *OWN_CODE.glob("tracking/*.py"))):
         code.update(file.read_bytes())
     return [torch.__version__, kind, code.hexdigest(), *layout, *short]
+
+
+def _processor() -> str:
+    """Code is compiled for the very instructions of this processor, and for a number of threads."""
+    threads = f"{torch.get_num_threads()} threads"
+    words = (platform.machine(), torch.backends.cpu.get_cpu_capability(), threads)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:  # not Linux
+        lines = [platform.processor()]
+    return "\n".join((*words, *sorted({line for line in lines if line.startswith(INSTRUCTIONS)})))
+
+
+def _last_use(path: Path) -> float:
+    """0 for a file that somebody else has just deleted."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -21,11 +21,13 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 PASSING = (NotFinite, torch.OutOfMemoryError, MemoryError)
-"""Faults after which a stream is as it was before the frame."""
+"""Faults after which a stream's memory is sound: what was answered or removed before stays so."""
+NO_HOST_MEMORY = "can't allocate memory"
+"""What torch says on a CPU, in a plain RuntimeError."""
 
 
 class TickLost(Exception):
-    """A stream has no answer for this frame, and goes on with the next: the cause says why."""
+    """A stream has no answer for this frame, and goes on with the next; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +91,12 @@ def _attempt(
         return []
     try:
         return call(items)
-    except Exception as error:  # noqa: BLE001 the fault boundary between streams
+    except Exception as error:  # the fault boundary between streams
+        log.warning("a batch of %d failed", len(items), exc_info=True)
         fault = TickLost(f"{type(error).__name__}: {error}")
     if len(items) == 1:
         return [fault]
-    # Out of the except block: what the failed batch held on the device is free again.
-    log.warning("a batch of %d failed and is done one by one: %s", len(items), fault)
+    # One by one, out of the except block: what the failed batch held on the device is free again.
     return [answer for item in items for answer in _attempt(call, [item])]
 
 
@@ -109,7 +111,6 @@ def _call(call: Callable[..., Out], row: tuple[object, ...]) -> Out | Exception:
             return item
     try:
         return call(*row)
-    except PASSING as error:
-        return TickLost(f"{type(error).__name__}: {error}")
     except Exception as error:  # noqa: BLE001 the fault boundary between streams
-        return error
+        is_passing = isinstance(error, PASSING) or NO_HOST_MEMORY in str(error)
+        return TickLost(f"{type(error).__name__}: {error}") if is_passing else error

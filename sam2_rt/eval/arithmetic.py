@@ -24,7 +24,7 @@ class Agreement:
 
     @property
     def mean(self) -> float:
-        """Over objects and frames."""
+        """Over objects and frames; NaN if no frame had a mask."""
         return float(np.mean(self.ious))
 
     @property

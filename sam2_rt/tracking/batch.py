@@ -87,7 +87,9 @@ def read(step: Step) -> list[Seen]:
     """The rows of a step. The one place where the host waits for the device."""
     decoded, memory = step
     pointer = decoded.object_pointer
-    is_finite = memory.isfinite().flatten(1).all(dim=1) & pointer.isfinite().all(dim=1)
+    # An absent object's mask and pointer are constants: NaN would show in the scores alone.
+    is_finite = decoded.object_score.isfinite() & decoded.iou.isfinite()
+    is_finite &= memory.isfinite().flatten(1).all(dim=1) & pointer.isfinite().all(dim=1)
     numbers = torch.stack([decoded.object_score, decoded.iou, is_finite.float()], dim=1).tolist()
     return [
         Seen(Decoded(*(field[row] for field in decoded)), score, iou, bool(is_good))

@@ -1,5 +1,6 @@
 """Calls: how a batch reaches the model: as it comes, or padded to one of a few shapes."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from sam2_rt.model.sam2 import SAM2, Decoded, Embedding, Memories
 from sam2_rt.tracking.buckets import Buckets, Shape
 from sam2_rt.tracking.track_step import Step, track_step
+
+log = logging.getLogger(__name__)
 
 Graph = Callable[..., Sequence[Tensor]]
 """Tensors in, tensors out, of the shapes and strides that it was made for."""
@@ -67,7 +70,7 @@ class ShapedCalls(Calls):
         wanted = len(pixels)
         count = self.buckets.count(wanted)
         if count is None:
-            self.batches_beyond += 1
+            self._note_beyond(f"{wanted} frames")
             return super().encode(pixels)
         feature, stride_4, stride_8 = self._encoders[count](_rows(pixels, count).contiguous())
         return Embedding(feature[:wanted], (stride_4[:wanted], stride_8[:wanted]))
@@ -77,11 +80,17 @@ class ShapedCalls(Calls):
         wanted = len(memories.features)
         shape = self.buckets.shape(_shape_of(memories))
         if shape is None:
-            self.batches_beyond += 1
+            self._note_beyond(f"{wanted} rows")
             return super().propagate(embedding, memories)
         inputs = _flat(*_pad(embedding, memories, shape))
         *decoded, memory = (out[:wanted] for out in self._propagators[shape](*inputs))
         return Step(Decoded(*decoded), memory)
+
+    def _note_beyond(self, what: str) -> None:
+        """Said once, as it may come with every frame."""
+        if self.batches_beyond == 0:
+            log.warning("%s are more than is compiled: such batches are slow", what)
+        self.batches_beyond += 1
 
 
 class _Encode(nn.Module):

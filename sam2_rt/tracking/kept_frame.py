@@ -32,19 +32,22 @@ class KeptFrame:
     answered: dict[int, Tensor] = field(default_factory=dict)
     """track_id -> mask logits [4g, 4g] by prompts"""
 
-    def tell(self, prompt: Prompt) -> Prompt:
-        """Adds a prompt to what was said; returns the whole."""
-        if prompt.clear:
-            self.answered.pop(prompt.track_id, None)
-        whole = accumulate(self.said.pop(prompt.track_id, None), prompt)
-        if whole.mask is None:
-            self.said[prompt.track_id] = whole
-        return whole
+    def whole(self, prompt: Prompt) -> Prompt:
+        """A prompt with what was said of its track before."""
+        return accumulate(self.said.get(prompt.track_id), prompt)
 
-    def previous(self, track_id: int) -> Tensor | None:
-        """The track's mask logits in this frame so far: [4g, 4g]"""
-        answered = self.answered.get(track_id)
-        return self.found.get(track_id) if answered is None else answered
+    def note(self, whole: Prompt, mask_logits: Tensor) -> None:
+        """All that was said of a track has been answered by a mask [4g, 4g]."""
+        self.answered[whole.track_id] = mask_logits
+        if whole.mask is None:
+            self.said[whole.track_id] = whole
+        else:
+            self.said.pop(whole.track_id, None)
+
+    def previous(self, prompt: Prompt) -> Tensor | None:
+        """The mask logits [4g, 4g] that a prompt corrects: the last answer, or what was found."""
+        answered = None if prompt.clear else self.answered.get(prompt.track_id)
+        return self.found.get(prompt.track_id) if answered is None else answered
 
     def is_tracked(self, track_id: int) -> bool:
         """Whether the track was looked for in this frame (rather than begun here)."""

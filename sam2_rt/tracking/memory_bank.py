@@ -67,17 +67,18 @@ class MemoryBank:
         self._write(self._at(place, place), memory)
 
     def recent_room(self, index: int) -> Room:
-        """Notes that a tracked frame is remembered; returns where its memory has to be written.
+        """Where the memory of a tracked frame belongs: that of the frame that is out of reach."""
+        return self._recent_at(index)
 
-        The frame that falls out of reach gives its room.
-        """
+    def note_recent(self, index: int) -> None:
+        """From now on that frame is remembered, because its memory was written."""
         self._recent[index % NUM_RECENT] = index
         self._recent_pointers[index % NUM_RECENT_POINTERS] = index
-        return self._recent_at(index)
 
     def add_recent(self, memory: Memory) -> None:
         """Remembers a tracked frame."""
         self._write(self.recent_room(memory.index), memory)
+        self.note_recent(memory.index)
 
     def replace_recent(self, memory: Memory) -> None:
         """Corrects a tracked frame that is still remembered; one that is not stays forgotten."""

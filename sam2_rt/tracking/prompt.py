@@ -47,6 +47,12 @@ class Prompt:
     clear: bool = False
     """Forget the earlier points and box of this frame; otherwise prompts accumulate."""
 
+    @property
+    def can_begin(self) -> bool:
+        """Whether it says where an object is; a negative click alone says where it is not."""
+        has_area = self.mask is not None or self.box is not None
+        return has_area or any(point.is_positive for point in self.points)
+
     def __post_init__(self) -> None:
         if not 1 <= self.track_id <= MAX_TRACK_ID:
             raise PromptError(f"track_id {self.track_id} is not in 1..{MAX_TRACK_ID}")

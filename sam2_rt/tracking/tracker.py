@@ -92,7 +92,7 @@ class Tracker:
     def apply(self, prompts: Iterable[Prompt]) -> dict[int, Seen]:
         """Applies each prompt to the frame its user saw; returns what the newest frame got.
 
-        Raises NotFinite.
+        Raises NotFinite for the newest frame; an older one that gave no numbers refuses its prompt.
         """
         newest, answered = self._kept.newest, {}
         self.answers = []
@@ -103,11 +103,22 @@ class Tracker:
                 self.answers.append(refused)
                 continue
             is_exact, kept = kept is not None, kept or newest
-            seen = self._correct(kept, prompt) if self._knows(prompt) else self._begin(kept, prompt)
+            try:
+                seen = self._say(kept, prompt)
+            except NotFinite as error:
+                if kept is newest:
+                    raise
+                self.answers.append(Refused(prompt.track_id, "bad_prompt", str(error)))
+                continue
             if kept is newest:
                 answered[prompt.track_id] = seen
             self.answers.append(Applied(prompt.track_id, kept.index, is_exact=is_exact))
         return answered
+
+    def num_beginning(self, prompts: Iterable[Prompt]) -> int:
+        """Tracks that would begin with these prompts, were there room on the device."""
+        begun = {p.track_id for p in prompts if not self._knows(p) and p.can_begin}
+        return min(len(begun), self.config.max_tracks - len(self.tracks))
 
     def search(self, kept: KeptFrame, track_ids: Collection[int]) -> Search:
         """What to look for in a frame: tracks, and what each of them reads."""
@@ -133,6 +144,8 @@ class Tracker:
         self._check(search.kept, found.seen)
         rooms = [track.bank.recent_room(search.kept.index) for track in search.tracks]
         self._pool.write(rooms, found.memories, found.pointers)
+        for track in search.tracks:
+            track.bank.note_recent(search.kept.index)
         rows = {t.track_id: seen for t, seen in zip(search.tracks, found.seen, strict=True)}
         search.kept.found.update((i, seen.decoded.mask_logits) for i, seen in rows.items())
         return rows
@@ -207,14 +220,13 @@ class Tracker:
         if self._pool.num_free == 0:
             full = "the device has no room for another track: remove one or come back later"
             return Refused(prompt.track_id, "too_many_tracks", full)
-        if (
-            prompt.mask is None
-            and prompt.box is None
-            and not any(p.is_positive for p in prompt.points)
-        ):
+        if not prompt.can_begin:
             reason = "a track begins with a positive click, a box or a mask"
             return Refused(prompt.track_id, "bad_prompt", reason)
         return None
+
+    def _say(self, kept: KeptFrame, prompt: Prompt) -> Seen:
+        return self._correct(kept, prompt) if self._knows(prompt) else self._begin(kept, prompt)
 
     def _begin(self, kept: KeptFrame, prompt: Prompt) -> Seen:
         """Makes room for a track and answers its first prompt; no track is left if that fails."""
@@ -233,19 +245,28 @@ class Tracker:
         """Answers a prompt for a track that is there, by its memory and its mask so far."""
         track_id = prompt.track_id
         is_unseen = not kept.is_tracked(track_id) and track_id not in kept.answered
-        if is_unseen and kept is self._kept.newest and prompt.mask is None:
-            search = self.search(kept, [track_id])  # it is corrected where it is found
-            self.remember(search, *look(self._calls, [search]))
+        if is_unseen and prompt.mask is None:  # it is corrected where it is found
+            self._find(kept, track_id)
         return self._prompt(self.tracks[track_id], kept, prompt)
+
+    def _find(self, kept: KeptFrame, track_id: int) -> None:
+        """Looks for a track in a frame where nobody has; what an old one gave is not remembered."""
+        search = self.search(kept, [track_id])
+        [found] = look(self._calls, [search])
+        if kept is self._kept.newest:
+            self.remember(search, found)
+        else:
+            self._check(kept, found.seen)
+            kept.found[track_id] = found.seen[0].decoded.mask_logits
 
     def _prompt(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Seen:
         """Answers a prompt in a kept frame and remembers the answer."""
-        whole = kept.tell(prompt)
+        whole = kept.whole(prompt)
         step = self._answer(track, kept, whole)
         [seen] = read(step)
         self._check(kept, [seen])
         decoded = seen.decoded
-        kept.answered[track.track_id] = decoded.mask_logits
+        kept.note(whole, decoded.mask_logits)
         memory = Memory(kept.index, step.memory[0], decoded.object_pointer)
         if self.config.corrections_are_conditioning or not kept.is_tracked(track.track_id):
             track.bank.condition(memory)
@@ -262,7 +283,7 @@ class Tracker:
         # A track that was never looked for in this frame begins here, whatever else it remembers.
         begins = not kept.is_tracked(track.track_id) or not choice.memories
         memories = None if begins else pack([track.bank], [choice])
-        tensors = to_tensors(prompt, kept.previous(track.track_id), size, self._device)
+        tensors = to_tensors(prompt, kept.previous(prompt), size, self._device)
         return track_step(self.model, kept.embedding, memories, tensors)
 
     def _forget(self, track_id: int) -> None:

@@ -20,6 +20,7 @@ from sam2_rt.model.checkpoint import CheckpointError
 from sam2_rt.train.feed import FeedError
 from sam2_rt.train.learner import Diverged, StateError
 from sam2_rt.train.recipe import (
+    CUTS,
     FEW_ROWS,
     FINE_LR,
     FINE_STAGES,
@@ -53,6 +54,9 @@ _HELP_STAGES = "FRAMESxCLIPSxSTEPS[@LR], comma between: 1x16x2000,8x3x500@5e-4"
 _MODEL = typer.Option(help="A name of `sam2-rt models`; nano, or that of --init.")
 _INIT = typer.Option(help="Weights to begin from: a file, or a name, for its own.")
 _DATA = typer.Option(help="Annotated videos: DAVIS, MOSE, YouTube-VOS, SA-V.")
+_MASKS = typer.Option(help="Folder with images/ and masks/ of photographs.")
+_STILLS = typer.Option(min=0, max=1, help="Share of steps on stills, between clips.")
+_COMPILE = typer.Option("--compile", help="Compile the model's parts: for GPUs.")
 _PHOTOS = typer.Option(help="Photographs, for backgrounds and textures.")
 
 
@@ -69,21 +73,15 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     real: Annotated[float, typer.Option(min=0, help="Share of annotated videos.")] = 0.0,
     data: Annotated[list[Path] | None, _DATA] = None,
     photos: Annotated[list[Path] | None, _PHOTOS] = None,
-    masks: Annotated[
-        list[Path] | None, typer.Option(help="Folder with images/ and masks/ of photographs.")
-    ] = None,
+    masks: Annotated[list[Path] | None, _MASKS] = None,
     cutouts: Annotated[list[Path] | None, typer.Option(help="Pictures with alpha.")] = None,
     difficulty: Annotated[float, typer.Option(min=0, max=1, help="Of made-up scenes.")] = 1.0,
-    stills: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of steps on stills, between clips.")
-    ] = 0.3,
+    stills: Annotated[float, _STILLS] = 0.3,
     trunk_lr: Annotated[float, typer.Option(min=0, help="Trunk's share of the rate.")] = 1.0,
     layer_decay: Annotated[float, typer.Option(min=0.1, max=1)] = 1.0,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "bfloat16",
     device: Annotated[str, typer.Option()] = "cpu",
-    compiles: Annotated[  # noqa: FBT002 an option
-        bool, typer.Option("--compile", help="Compile the model's parts: for GPUs.")
-    ] = False,
+    compiles: Annotated[bool, _COMPILE] = False,  # noqa: FBT002 an option
     threads: Annotated[int | None, typer.Option(min=1)] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that make samples.")] = 1,
     reuse: Annotated[int, typer.Option(min=1, help="Times that a sample is drawn.")] = 4,
@@ -109,6 +107,7 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
             threads=threads,
             workers=workers,
             reuse=reuse,
+            cuts=0.0 if real > 0 else CUTS,
             validate_every=validate_every,
         )
         size = image_size or zoo.find(name).config.image_size

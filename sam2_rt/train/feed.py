@@ -32,9 +32,6 @@ POOL_BYTES = 2**30
 """Of all kept samples: a clip of large frames is as big as a hundred of nano's."""
 MIN_FIRST = 1e-3
 """Share of the first frame that an object covers at least, as where samples are made."""
-CUT_SHARE = 0.12
-"""Of the clips of MIN_CUT_FRAMES or more: another clip is shown for some frames, as where a film is
-cut. No object is there."""
 MIN_CUT_FRAMES = 4
 
 
@@ -66,6 +63,9 @@ class FeedConfig:
     """Samples that are kept, fewer where those exceed POOL_BYTES; a batch always has room."""
     reuse: int = 4
     """Times that each is drawn, on average, before it leaves."""
+    cuts: float = 0.0
+    """Share of the clips of MIN_CUT_FRAMES or more in which another sample is shown for a while, as
+    where a film is cut. No object is there: the other must not be of the same video."""
 
 
 class Feed:
@@ -115,13 +115,13 @@ class Feed:
         """So many different samples, each turned and lit anew; waits only when it must."""
         self._take(self._ready(0), count)
         # New samples are waited for when there are too few, or when the old ones are worn out.
-        began = time.monotonic()
         while len(self._pool) < count or self._drawn + count > self.config.reuse * self.made:
+            began = time.monotonic()
             ready = self._ready(PATIENCE_S)
+            self.waited_s += time.monotonic() - began
             if not ready:
                 raise FeedError(f"no sample in {PATIENCE_S:.0f} s from live workers")
             self._take(ready, count)
-        self.waited_s += time.monotonic() - began
         self._drawn += count
         rng = np.random.default_rng(self._random.getrandbits(32))
         return [self._vary(packed, rng) for packed in self._random.sample(self._pool, count)]
@@ -130,7 +130,8 @@ class Feed:
         """The sample in another way, now and then cut away from to another one."""
         sample = vary(_unpack(packed), rng)
         other = self._random.choice(self._pool)
-        if len(sample.frames) < MIN_CUT_FRAMES or other is packed or rng.random() >= CUT_SHARE:
+        is_long = len(sample.frames) >= MIN_CUT_FRAMES
+        if not is_long or other is packed or rng.random() >= self.config.cuts:
             return sample
         return cut_away(sample, other.sample.frames, rng)
 

@@ -10,6 +10,8 @@ LR: Final = 1e-3
 """Peak learning rate unless a stage says otherwise: what AdamW bears at nano's size."""
 FINE_LR: Final = 1e-5
 """Where weights are given: SAM 2's own fine-tuning has 5e-6, in batches of 8 clips."""
+CUTS: Final = 0.12
+"""Share of made-up clips that are cut away from."""
 LAST_SHARE: Final = 0.02
 """Of the rate, at the end of the last stage."""
 MAX_WARMUP: Final = 100
@@ -97,6 +99,8 @@ class Recipe:
     """Pictures in a batch of those."""
     reuse: int = 4
     """Times that a sample is drawn."""
+    cuts: float = CUTS
+    """Share of the clips that are cut away from for some frames; 0 where they are of few videos."""
     workers: int = 1
 
     def told(self) -> dict[str, str]:

@@ -137,7 +137,9 @@ class Run:
         recipe = self.recipe
         first_seed = self.learner.step * SEEDS_A_STEP + num_frames * SEEDS_A_LENGTH
         first_seed += recipe.seed * SEEDS_A_RUN
-        config = FeedConfig(num_frames, first_seed, workers=recipe.workers, reuse=recipe.reuse)
+        config = FeedConfig(
+            num_frames, first_seed, workers=recipe.workers, reuse=recipe.reuse, cuts=recipe.cuts
+        )
         return Feed(config, self.build)
 
     def _step(self, stage: Stage, clips: Feed, stills: Feed) -> Report:

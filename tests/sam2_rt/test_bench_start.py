@@ -19,3 +19,10 @@ def test_it_tells_how_long_each_start_took():
 def test_an_engine_that_does_not_start_says_why():
     with pytest.raises(StartFailed, match="nowhere"):
         time_starts(Start("nowhere", None, 1, "float32", 0))
+
+
+@pytest.mark.parametrize("options", [("--streams", "2"), ("--model", "nowhere")])
+def test_what_its_user_can_mend_is_told(options):
+    result = CliRunner().invoke(app, ["bench", "--start", *options])
+    assert result.exit_code == 2
+    assert options[0] in result.output or options[1] in result.output

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,9 @@ def test_weights_are_used_where_they_lie(folder):
 
 
 @pytest.mark.usefixtures("compiles_no_more")
-@pytest.mark.parametrize("change", ["shape", "type", "words", "short", "version", "stride"])
+@pytest.mark.parametrize(
+    "change", ["shape", "type", "words", "short", "threads", "processor", "version", "stride"]
+)
 def test_what_a_package_was_not_made_for_does_not_find_it(folder, change, monkeypatch):
     module, inputs, words = frozen(0), INPUT, ""
     if change == "shape":
@@ -84,6 +87,10 @@ def test_what_a_package_was_not_made_for_does_not_find_it(folder, change, monkey
         words = "another model"
     elif change == "short":
         module.two.fill_(3)
+    elif change == "threads":
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
+    elif change == "processor":
+        monkeypatch.setattr(packages, "_processor", lambda: "one without AMX")
     elif change == "version":
         monkeypatch.setattr(torch, "__version__", "9.9")
     else:
@@ -103,12 +110,27 @@ def test_without_a_compiler_it_says_what_to_do(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_old_packages_give_way(tmp_path, monkeypatch):
+def test_those_that_were_not_used_for_longest_give_way(tmp_path, monkeypatch):
     monkeypatch.setattr(packages, "MAX_PACKAGES", 2)
-    for number in range(4):
-        (tmp_path / f"{number}.pt2").write_bytes(b"")
+    for number, used in enumerate((400, 100, 300, 200)):
+        path = tmp_path / f"{number}.pt2"
+        path.write_bytes(b"")
+        os.utime(path, (used, used))
     Packages(tmp_path, frozen(0), "")._forget_oldest()
-    assert len(list(tmp_path.iterdir())) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.pt2", "2.pt2"]
+
+
+def test_a_broken_package_is_made_again(folder, tmp_path, caplog):
+    [good] = folder.glob("*.pt2")
+    broken = tmp_path / good.name
+    broken.write_bytes(good.read_bytes()[:500])
+    module = frozen(0)
+    with torch.no_grad():
+        graph = Packages(tmp_path, module, "").graph("doubling", module, INPUT)
+    assert "made again" in caplog.text
+    x = torch.randn(3, 8)
+    torch.testing.assert_close(graph(x)[0], module(x)[0])
+    assert [path.name for path in tmp_path.iterdir()] == [good.name]
 
 
 @pytest.fixture(scope="module")

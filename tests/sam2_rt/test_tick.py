@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from sam2_rt.model.sam2 import SAM2
-from sam2_rt.tick import TickLost, Turn, tick, together
+from sam2_rt.tick import NO_HOST_MEMORY, TickLost, Turn, tick, together
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.memory_pool import MemoryPool
-from sam2_rt.tracking.prompt import Point, Prompt
+from sam2_rt.tracking.prompt import Point, Prompt, Refused
+from sam2_rt.tracking.track_state import EventKind, TrackState
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
 from small_model import small_model
 
@@ -173,7 +174,7 @@ def test_without_memory_for_a_batch_only_the_guilty_lose_their_frame(
     )
     assert [type(answer) for answer in answers] == [list, TickLost, list]
     assert "no room for this" in str(answers[1])
-    assert "one by one" in caplog.text
+    assert "a batch of 3 failed" in caplog.text
     assert streams[1].encoder_calls == 1
     assert len(tick(calls, [turn(streams[1], 1, 2)])[0]) == 1
 
@@ -188,6 +189,72 @@ def test_a_fault_of_a_stream_s_own_is_its_answer_as_it_is(model, calls, monkeypa
 
 def test_no_turn_is_no_work():
     assert together(lambda items: [1 / 0 for _ in items], []) == []
+
+
+def test_what_turns_to_no_number_on_the_way_to_the_masks_is_lost_too(model, calls, monkeypatch):
+    """An absent object's mask and pointer are constants, which would hide it."""
+    [tracker, *_] = trackers(model)
+    for index in range(3):
+        tick(calls, [turn(tracker, 0, index)])
+    attend = SAM2.condition_on_memory
+    with monkeypatch.context() as patch:
+        patch.setattr(SAM2, "condition_on_memory", lambda *given: attend(*given) * float("nan"))
+        [lost] = tick(calls, [turn(tracker, 0, 3)])
+    assert isinstance(lost, TickLost)
+    assert not [event for event in tracker.take_events() if event.kind is EventKind.OCCLUDED]
+    [found] = tick(calls, [turn(tracker, 0, 4)])
+    assert all(p.state is TrackState.VISIBLE for p in found)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError(NO_HOST_MEMORY)])
+def test_without_memory_to_remember_in_nothing_is_taken_for_remembered(
+    model, calls, monkeypatch, error
+):
+    [tracker, *_] = trackers(model)
+    for index in range(9):
+        tick(calls, [turn(tracker, 0, index)])
+
+    def full(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryPool, "write", full)
+        [lost] = tick(calls, [turn(tracker, 0, 9)])
+    assert isinstance(lost, TickLost)
+    read = tracker.tracks[1].bank.choose(10)
+    assert [a.frame for a in read.memories] == [0, 4, 5, 6, 7, 8]
+
+
+def test_without_memory_to_look_in_the_guilty_stream_goes_on(model, calls, monkeypatch):
+    first, second, _ = trackers(model)
+    tick(calls, [turn(first, 0, 0), turn(second, 1, 0)])
+    attend = SAM2.condition_on_memory
+
+    def choosy(self, feature, memories):
+        if len(memories.features) != 1:  # the second stream has one track
+            raise torch.OutOfMemoryError("full")
+        return attend(self, feature, memories)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SAM2, "condition_on_memory", choosy)
+        lost, found = tick(calls, [turn(first, 0, 1), turn(second, 1, 1)])
+    assert isinstance(lost, TickLost)
+    assert len(found) == 1
+    assert len(tick(calls, [turn(first, 0, 2)])[0]) == 2
+
+
+def test_a_late_click_on_a_frame_without_numbers_is_refused_and_costs_no_other_frame(
+    model, calls, monkeypatch
+):
+    [tracker, *_] = trackers(model)
+    broken(model, monkeypatch, float("nan"))
+    tick(calls, [Turn(tracker, FLAT)])
+    tick(calls, [turn(tracker, 0, 0)])
+    late = Prompt(1, pts=FLAT.pts, points=(Point(0.5, 0.5),))
+    [found] = tick(calls, [Turn(tracker, picture(0, 1), (late,))])
+    assert len(found) == 2
+    assert isinstance(tracker.answers[0], Refused)
+    assert "no number" in tracker.answers[0].message
 
 
 @pytest.mark.gpu

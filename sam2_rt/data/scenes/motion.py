@@ -148,7 +148,7 @@ def _excursion(rng: Generator, start: Points, size: float, time: NDArray[np.floa
     back = np.zeros(2)
     back[1 - axis] = rng.uniform(-0.3, 0.3)
     bump = np.sin(math.pi * np.clip(time * rng.uniform(1.0, 1.3), 0, 1))[:, None]
-    bump = np.minimum(bump * rng.uniform(1.1, 1.5), 1)  # stays out for a third of the clip or more
+    bump = np.minimum(bump * rng.uniform(1.1, 1.5), 1)  # stays out for a while
     return np.asarray(start + bump * course + time[:, None] * back)
 
 

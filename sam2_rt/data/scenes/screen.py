@@ -1,4 +1,4 @@
-"""Screen: something that comes in front of one actor, hides all of it for a while, and passes."""
+"""Screen: something that comes in front of one actor, hides it for a while, and mostly passes."""
 
 import math
 from typing import Final
@@ -26,7 +26,7 @@ _MARGIN: Final = 1.15
 def draw_screen(stage: Stage, hidden: Actor) -> Actor:
     """Goes with the actor while it hides it; nobody asks for it. Clips of MIN_FRAMES or more.
 
-    Three in four pass; the others stay in front to the end.
+    Three in four go on when it was hidden; the others stay in front to the end.
     """
     rng = stage.rng
     middles, reach = _extent(hidden)
@@ -51,7 +51,7 @@ def _approach(rng: Generator, num_frames: int, *, passes: bool) -> NDArray[np.fl
     """[T]: 1 at first, 0 while it hides, -1 when it has passed."""
     time = np.linspace(0, 1, num_frames)
     arrives = rng.uniform(0.25, 0.5)
-    leaves = arrives + rng.uniform(0.15, 0.4)
+    leaves = arrives + rng.uniform(max(0.15, 1.01 / (num_frames - 1)), 0.4)  # a frame or more
     before = np.clip((arrives - time) / rng.uniform(0.15, arrives), 0, 1)
     after = np.clip((time - leaves) / rng.uniform(0.1, 0.4), 0, 1)
     return np.asarray(before - after * passes)

@@ -23,29 +23,42 @@ def test_the_ring_keeps_the_last_few():
     assert frames.at(3000) is None
 
 
+def say(frame: KeptFrame, prompt: Prompt) -> Prompt:
+    """Says it and has it answered."""
+    whole = frame.whole(prompt)
+    frame.note(whole, torch.ones(2))
+    return whole
+
+
 def test_what_was_answered_goes_before_what_was_found():
-    frame = kept(0)
-    assert frame.previous(1) is None
+    frame, click = kept(0), Prompt(1, points=(Point(0.1, 0.1),))
+    assert frame.previous(click) is None
     frame.found[1] = torch.zeros(2)
-    assert frame.previous(1) is frame.found[1]
-    frame.answered[1] = torch.ones(2)
-    assert frame.previous(1) is frame.answered[1]
+    assert frame.previous(click) is frame.found[1]
+    say(frame, click)
+    assert frame.previous(click) is frame.answered[1]
 
 
 def test_clear_takes_back_what_was_said_and_answered_but_not_what_was_found():
     frame = kept(0)
-    frame.found[1], frame.answered[1] = torch.zeros(2), torch.ones(2)
-    frame.tell(Prompt(1, points=(Point(0.1, 0.1),)))
+    frame.found[1] = torch.zeros(2)
+    say(frame, Prompt(1, points=(Point(0.1, 0.1),)))
     again = Prompt(1, points=(Point(0.9, 0.9),), clear=True)
-    assert frame.tell(again) is again
-    assert frame.previous(1) is frame.found[1]
+    assert frame.whole(again) is again
+    assert frame.previous(again) is frame.found[1]
 
 
 def test_what_is_said_of_one_track_is_not_said_of_another():
     frame = kept(0)
-    frame.tell(Prompt(1, points=(Point(0.1, 0.1),)))
-    assert len(frame.tell(Prompt(2, points=(Point(0.1, 0.1),))).points) == 1
-    assert len(frame.tell(Prompt(1, points=(Point(0.2, 0.2),))).points) == 2
+    say(frame, Prompt(1, points=(Point(0.1, 0.1),)))
+    assert len(say(frame, Prompt(2, points=(Point(0.1, 0.1),))).points) == 1
+    assert len(say(frame, Prompt(1, points=(Point(0.2, 0.2),))).points) == 2
+
+
+def test_what_was_not_answered_was_not_said():
+    frame = kept(0)
+    frame.whole(Prompt(1, points=(Point(0.1, 0.1),)))
+    assert len(frame.whole(Prompt(1, points=(Point(0.2, 0.2),))).points) == 1
 
 
 def test_a_box_becomes_two_corners_before_the_clicks():
@@ -59,12 +72,12 @@ def test_a_box_becomes_two_corners_before_the_clicks():
 
 def test_a_mask_is_not_kept_once_it_is_answered():
     frame = kept(0)
-    frame.tell(Prompt(1, points=(Point(0.1, 0.1),)))
+    say(frame, Prompt(1, points=(Point(0.1, 0.1),)))
     mask = Prompt(1, mask=np.ones((4, 4), bool))
-    assert frame.tell(mask) is mask
+    assert say(frame, mask) is mask
     assert frame.said == {}
     click = Prompt(1, points=(Point(0.2, 0.2),))
-    assert frame.tell(click) is click
+    assert say(frame, click) is click
 
 
 def test_an_object_smaller_than_a_pixel_of_the_input_takes_the_nearest():

@@ -314,3 +314,42 @@ def tensor_bytes(tracker: Tracker) -> int:
         tensors = [embedding.feature, *embedding.high_resolution, *masks]
         kept += sum(t.nbytes for t in tensors)
     return banks + kept
+
+
+def test_a_click_that_found_no_answer_was_not_said(model, frames, monkeypatch):
+    tracker = Tracker(model)
+    tracker.step(frames[0])
+    with monkeypatch.context() as patch:
+        patch.setattr("sam2_rt.tracking.tracker.track_step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError), torch.inference_mode():
+            tracker.apply([click(1, 0.3)])
+    assert not tracker._kept.newest.said
+    with torch.inference_mode():
+        again = tracker.apply([click(1, 0.3)])[1]
+    once = Tracker(model).step(frames[0], [click(1, 0.3)])[0]
+    assert torch.equal(again.decoded.mask_logits, once.mask_logits)
+
+
+def test_a_correction_of_a_frame_in_which_the_track_was_never_sought_goes_by_its_memory(
+    model, frames
+):
+    """As when a first click comes late and the next one is of a frame in between."""
+    tracker = Tracker(model)
+    for frame in frames[:4]:
+        tracker.step(frame)
+    first = click(1, 0.3, pts=frames[1].pts)
+    shot = Prompt(1, frames[3].pts, points=(Point(0.9, 0.1, is_positive=False),))
+    with torch.inference_mode():
+        tracker.apply([first, shot])
+    kept = tracker._kept.at(frames[3].pts)
+    assert kept.is_tracked(1)
+    assert tracker.tracks[1].bank.conditioning == (1, 3)
+
+
+def test_only_tracks_that_can_begin_are_counted_as_beginning(model, frames):
+    tracker = Tracker(model, TrackerConfig(max_tracks=3))
+    tracker.step(frames[0], [click(1)])
+    negative = Prompt(2, points=(Point(0.5, 0.5, is_positive=False),))
+    assert tracker.num_beginning([click(1), negative]) == 0
+    assert tracker.num_beginning([click(2), click(2), click(3)]) == 2
+    assert tracker.num_beginning([click(i) for i in range(2, 9)]) == 2

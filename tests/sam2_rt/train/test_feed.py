@@ -174,9 +174,21 @@ def test_a_clip_of_another_size_is_not_cut_to():
     assert cut_away(sample, other, np.random.default_rng(0)) is sample
 
 
-def test_a_feed_cuts_away_from_some_clips_and_says_how_long_it_was_waited_for():
-    with Feed(FeedConfig(num_frames=6, first_seed=0, pool=8, reuse=20), SQUARES) as source:
-        drawn = [sample for _ in range(80) for sample in source.draw(4)]
-        assert source.waited_s > 0
-    is_away = [not sample.masklets[:, 2:].any(axis=(0, 2, 3)).all() for sample in drawn]
-    assert 0 < sum(is_away) < len(drawn) / 2
+def test_a_feed_cuts_away_from_some_clips_if_it_may():
+    for cuts in (0.0, 0.2):
+        config = FeedConfig(num_frames=6, first_seed=0, pool=8, reuse=20, cuts=cuts)
+        with Feed(config, SQUARES) as source:
+            drawn = [sample for _ in range(80) for sample in source.draw(4)]
+        is_away = [not sample.masklets.any(axis=(0, 2, 3)).all() for sample in drawn]
+        assert (sum(is_away) > 0) == (cuts > 0)
+        assert sum(is_away) < len(drawn) / 2
+
+
+def test_only_what_learning_waits_for_counts_as_waiting():
+    with Feed(FeedConfig(num_frames=2, first_seed=0, pool=8, reuse=100), SQUARES) as source:
+        source.draw(4)
+        waited_s = source.waited_s
+        assert waited_s > 0  # for the worker to begin
+        for _ in range(10):
+            source.draw(4)
+        assert source.waited_s == waited_s
