@@ -17,7 +17,7 @@ def test_no_series_has_a_label_for_a_session():
     labels = {
         label for family in vars(metrics).values() for label in getattr(family, "_labelnames", ())
     }
-    assert labels == {"outcome", "reason", "code", "state"}
+    assert labels == {"outcome", "reason", "code", "state", "how"}
 
 
 def test_the_process_tells_its_memory():
