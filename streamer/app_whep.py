@@ -13,7 +13,7 @@ from streamer.app_refusal import (
     require_type,
     service_of,
 )
-from streamer.app_whip import SDP, ice_links, require_match
+from streamer.app_whip import SDP, created, require_match
 from streamer.problem import Problem
 from streamer.rtc import fragment
 from streamer.service import UnknownSession
@@ -39,15 +39,7 @@ async def post_whep(request: Request, session_id: str) -> Response:
     with refusals(request):
         require_type(request, SDP)
         admitted = await watchers.admit((await read_body(request)).decode())
-    headers = {
-        "Location": f"/whep/{session_id}/{admitted.watcher_id}",
-        "ETag": f'"{admitted.tag}"',
-        "Accept-Patch": fragment.CONTENT_TYPE,
-    }
-    response = Response(admitted.sdp, HTTPStatus.CREATED, headers, media_type=SDP)
-    for link in ice_links(admitted.ice_servers):
-        response.headers.append("Link", link)
-    return response
+    return created(admitted, f"/whep/{session_id}/{admitted.watcher_id}")
 
 
 async def options_whep() -> Response:

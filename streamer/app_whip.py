@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -45,15 +45,7 @@ async def post_whip(request: Request) -> Response:
         output = from_query(request.query_params)
         answer = await service.answer((await read_body(request)).decode())
         service.choose(answer.session_id, output)
-    headers = {
-        "Location": location(answer.session_id),
-        "ETag": f'"{answer.tag}"',
-        "Accept-Patch": fragment.CONTENT_TYPE,
-    }
-    response = Response(answer.sdp, HTTPStatus.CREATED, headers, media_type=SDP)
-    for link in ice_links(answer.ice_servers):
-        response.headers.append("Link", link)
-    return response
+    return created(answer, location(answer.session_id))
 
 
 async def options_whip() -> Response:
@@ -88,6 +80,35 @@ async def delete_session(request: Request, session_id: str) -> Response:
 def location(session_id: str) -> str:
     """The session's address, below the service's root."""
     return f"/whip/{session_id}"
+
+
+class Answered(Protocol):
+    """What was agreed with whoever made an offer."""
+
+    @property
+    def sdp(self) -> str:
+        """The answer."""
+
+    @property
+    def tag(self) -> str:
+        """Of its ICE session."""
+
+    @property
+    def ice_servers(self) -> Iterable[IceServer]:
+        """With the user that it may be at TURN servers."""
+
+
+def created(answer: Answered, address: str) -> Response:
+    """201 as WHIP and WHEP have it (section 4.2): what was made is at the address."""
+    headers = {
+        "Location": address,
+        "ETag": f'"{answer.tag}"',
+        "Accept-Patch": fragment.CONTENT_TYPE,
+    }
+    response = Response(answer.sdp, HTTPStatus.CREATED, headers, media_type=SDP)
+    for link in ice_links(answer.ice_servers):
+        response.headers.append("Link", link)
+    return response
 
 
 def ice_links(servers: Iterable[IceServer]) -> list[str]:
