@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -20,16 +21,10 @@ log = logging.getLogger(__name__)
 
 OWN_CODE = Path(__file__).parent
 """What is compiled comes from here; another version of it is another package."""
-
-
 MAX_PACKAGES = 128
 """On disk; beyond them the oldest go."""
-
-
 MAX_SHORT = 64
 """Numbers of a tensor that a package may have been made for."""
-
-
 INSTRUCTIONS = ("flags", "Features")
 """How Linux begins the lines that say what a processor can."""
 
@@ -71,12 +66,13 @@ class Packages:
     def _read(self, path: Path, device: torch.device) -> "AOTICompiledModel | None":
         """None for a file that is broken, which is deleted, or gone."""
         index = -1 if device.index is None else device.index
-        try:
+        with suppress(OSError):  # a folder that is only read keeps its times
             os.utime(path)  # those in use are not the oldest
+        try:
             return torch._inductor.aoti_load_package(  # noqa: SLF001 has no other name
                 str(path), device_index=index
             )
-        except (OSError, RuntimeError) as error:
+        except RuntimeError as error:
             log.warning("%s cannot be read and is made again: %s", path, error)
             path.unlink(missing_ok=True)
             return None

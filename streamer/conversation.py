@@ -155,8 +155,8 @@ class Conversation:
     def lose(self, question: Question) -> None:
         """The frame was lost: its prompts have to be said again, all else goes with the next one.
 
-        Who is told so may find that a prompt was carried out: a box or a mask is then the same again, a
-        click counts twice.
+        Who is told so may find that a prompt was carried out: said again, a box or a mask changes
+        nothing, and a click counts twice.
         """
         self._again = question.removals
         restored = []
