@@ -23,3 +23,14 @@ class Sample:
     def __post_init__(self) -> None:
         num_frames, height, width, _ = self.frames.shape
         assert self.masklets.shape[1:] == (num_frames, height, width), self.masklets.shape
+
+    @property
+    def num_frames(self) -> int:
+        """T"""
+        return len(self.frames)
+
+    def at(self, frames: range) -> "Sample":
+        """Views of some of its frames, in their order."""
+        chosen = slice(frames.start, frames.stop, frames.step)
+        ignored = None if self.ignored is None else self.ignored[chosen]
+        return Sample(self.frames[chosen], self.masklets[:, chosen], ignored)

@@ -10,6 +10,9 @@ from sam2_rt.model.mask_decoder import Candidates
 
 FOCAL_WEIGHT, DICE_WEIGHT, IOU_WEIGHT, SCORE_WEIGHT = 20.0, 1.0, 1.0, 1.0
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
+CLEAR_SHARE = 0.0005
+"""Of the picture: a sliver of an object that is smaller says neither that it is there nor that it
+is away, as where it is scored (SEEN_AREA of eval/absence.py)."""
 
 
 class Losses(NamedTuple):
@@ -47,9 +50,7 @@ def judge(candidates: Candidates, coverage: Tensor, known: Tensor, *, is_ambiguo
     best = (FOCAL_WEIGHT * focal + DICE_WEIGHT * dice).argmin(dim=1, keepdim=True)
     actual = mask_iou(logits, truth, weight)
     iou = (candidates.ious[:, picked].float() - actual).abs().mean(dim=1)
-    score = F.binary_cross_entropy_with_logits(
-        candidates.object_score.float(), is_visible, reduction="mean"
-    )
+    score = _score_loss(candidates.object_score.float(), is_visible, coverage)
 
     def mean(x: Tensor) -> Tensor:
         return (x * is_visible).sum() / is_visible.sum().clamp(min=1)
@@ -58,6 +59,14 @@ def judge(candidates: Candidates, coverage: Tensor, known: Tensor, *, is_ambiguo
     focal, dice, found = (mean(x) for x in taught)
     found = torch.where(is_visible.any(), found.detach(), torch.nan)
     return Losses(focal, dice, mean(iou), score, found)
+
+
+def _score_loss(object_score: Tensor, is_visible: Tensor, coverage: Tensor) -> Tensor:
+    """Mean over the rows in which it is clear whether the object is there; each [R], -> []"""
+    share = coverage.flatten(1).mean(dim=1)
+    is_clear = ((share == 0) | (share >= CLEAR_SHARE)).float()
+    error = F.binary_cross_entropy_with_logits(object_score, is_visible, reduction="none")
+    return (error * is_clear).sum() / is_clear.sum().clamp(min=1)
 
 
 def focal_loss(logits: Tensor, truth: Tensor, weight: Tensor) -> Tensor:

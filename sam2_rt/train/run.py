@@ -22,7 +22,7 @@ from sam2_rt.train.batch import collate
 from sam2_rt.train.feed import Feed, FeedConfig, FeedError, Maker
 from sam2_rt.train.learner import Learner, Report, seeded
 from sam2_rt.train.log import Line, Log, read
-from sam2_rt.train.plan import draw_plan
+from sam2_rt.train.plan import draw_plan, draw_played
 from sam2_rt.train.plot import draw
 from sam2_rt.train.recipe import Recipe, Stage
 from sam2_rt.train.validate import FIRST_SEED, validate
@@ -148,7 +148,8 @@ class Run:
         rng = seeded(recipe.seed, learner.step)
         is_still = stills is not clips and rng.random() < recipe.stills
         samples = stills.draw(recipe.still_clips) if is_still else clips.draw(stage.clips)
-        batch = collate(samples, learner.device, stage.max_rows)
+        played = draw_played(rng, samples[0].num_frames)
+        batch = collate([one.at(played) for one in samples], learner.device, stage.max_rows)
         lr = stage.lr_at(recipe.at(learner.step)[2])
         report = learner.learn(batch, draw_plan(rng, batch.num_frames))
         line = Line(learner.step, round(self.log.hours, 4), stage.num_frames, lr)

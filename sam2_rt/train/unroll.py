@@ -17,7 +17,7 @@ FIRST_PROMPT = {"click": first_click, "box": jittered_box}
 def unroll(model: SAM2, batch: Batch, plan: Plan) -> list[Losses]:
     """The losses of every answer: frame 0 is prompted as planned, the rest is tracked.
 
-    Gradients flow through the memory.
+    Gradients flow through the memory, but not into the plan's lead, whose answers are not judged.
     """
     return _Unrolled(model, batch, plan).run()
 
@@ -30,13 +30,24 @@ class _Unrolled:
         self.steps: dict[int, Step] = {}
         self.conditioning: list[int] = []
         self.losses: list[Losses] = []
-        self.embedding = model.encode_image(batch.pixels.flatten(0, 1))
+        self.encoded = range(0)
+        self.embedding: Embedding  # of the frames `encoded` of all clips
 
     def run(self) -> list[Losses]:
         """Frame after frame."""
-        for index in range(self.batch.num_frames):
-            self._remember(index, self._prompt(index) if index == 0 else self._follow(index))
+        lead = self.plan.lead
+        if lead > 0:
+            with torch.no_grad():
+                self._play(range(lead))
+            self.losses.clear()
+        self._play(range(lead, self.batch.num_frames))
         return self.losses
+
+    def _play(self, frames: range) -> None:
+        pixels = self.batch.pixels[:, frames.start : frames.stop]
+        self.encoded, self.embedding = frames, self.model.encode_image(pixels.flatten(0, 1))
+        for index in frames:
+            self._remember(index, self._prompt(index) if index == 0 else self._follow(index))
 
     def _prompt(self, index: int) -> Decoded:
         """The track begins: a mask is adopted; a click or a box is answered, and corrected."""
@@ -105,7 +116,8 @@ class _Unrolled:
         """The embedding of frame `index` for each row."""
 
         def rows(encoded: Tensor) -> Tensor:
-            return encoded.unflatten(0, (-1, self.batch.num_frames))[self.batch.clip, index]
+            of_clips = encoded.unflatten(0, (-1, len(self.encoded)))
+            return of_clips[self.batch.clip, index - self.encoded.start]
 
         stride_4, stride_8 = self.embedding.high_resolution
         return Embedding(rows(self.embedding.feature), (rows(stride_4), rows(stride_8)))

@@ -18,6 +18,8 @@ from sam2_rt.data.scenes.scene import Actor, Backdrop, Format, Look, Scene, make
 from sam2_rt.data.scenes.screen import MIN_FRAMES, draw_screen
 
 MAX_ACTORS: Final = 8
+OPEN_SCREENS: Final = 0.2
+"""Share of the clips in which something is seen through a fence, grass or leaves for a while."""
 
 
 def draw_layered(rng: Generator, cast: Cast, form: Format) -> Scene:
@@ -28,6 +30,8 @@ def draw_layered(rng: Generator, cast: Cast, form: Format) -> Scene:
         actors.append(draw_occluder(stage))
     if form.num_frames >= MIN_FRAMES and rng.random() < 0.1 + 0.2 * form.difficulty:
         actors.append(draw_screen(stage, actors[int(rng.integers(len(actors)))]))
+    if form.num_frames >= MIN_FRAMES and rng.random() < OPEN_SCREENS:
+        actors.append(draw_screen(stage, actors[int(rng.integers(len(actors)))], is_open=True))
     backdrop = _place_backdrop(stage.camera, stage.background)
     return make_scene(form, backdrop, (), actors, draw_look(rng, form))
 
@@ -40,7 +44,7 @@ def draw_portrait(rng: Generator, cast: Cast, form: Format) -> Scene | None:
         return None
     actors = bust
     if form.num_frames >= MIN_FRAMES and rng.random() < 0.15:
-        actors = [*bust, draw_screen(stage, bust[0])]
+        actors = [*bust, draw_screen(stage, bust[0], is_open=rng.random() < 0.3)]
     for _ in range(int(rng.integers(0, 3))):
         others = draw_actors(stage, draw_size(rng, form.difficulty, 0.5))
         actors = [*actors, *others] if rng.random() < 0.5 else [*others, *actors]

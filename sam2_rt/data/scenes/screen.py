@@ -1,4 +1,7 @@
-"""Screen: something that comes in front of one actor, hides it for a while, and mostly passes."""
+"""Screen: something that comes in front of one actor for a while, and mostly passes.
+
+A panel hides it; through bars, blades and leaves it can be seen in part.
+"""
 
 import math
 from typing import Final
@@ -23,10 +26,10 @@ _MARGIN: Final = 1.15
 """Beyond what is hidden, so that its rim does not show."""
 
 
-def draw_screen(stage: Stage, hidden: Actor) -> Actor:
-    """Goes with the actor while it hides it; nobody asks for it. Clips of MIN_FRAMES or more.
+def draw_screen(stage: Stage, hidden: Actor, *, is_open: bool = False) -> Actor:
+    """Goes with the actor while it is before it; nobody asks for it. Clips of MIN_FRAMES or more.
 
-    Three in four go on when it was hidden; the others stay in front to the end.
+    Three in four go on after a while; the others stay in front to the end. An open one has gaps.
     """
     rng = stage.rng
     middles, reach = _extent(hidden)
@@ -34,7 +37,8 @@ def draw_screen(stage: Stage, hidden: Actor) -> Actor:
     apart = _approach(rng, stage.form.num_frames, passes=rng.random() < 0.75)
     offsets = apart[:, None] * _APART * reach * np.array((math.cos(way), math.sin(way)))
     matrices = move(middles + offsets) @ scale(2 * reach / _SIDE) @ move((-_SIDE / 2, -_SIDE / 2))
-    sprite = make_sprite(stage.cast.texture(rng, _SIDE), _draw_panel(rng))
+    form = OPEN_FORMS[int(rng.integers(len(OPEN_FORMS)))] if is_open else draw_panel
+    sprite = make_sprite(stage.cast.texture(rng, _SIDE), form(rng))
     return Actor((Layer(sprite, matrices),), ())
 
 
@@ -57,7 +61,7 @@ def _approach(rng: Generator, num_frames: int, *, passes: bool) -> NDArray[np.fl
     return np.asarray(before - after * passes)
 
 
-def _draw_panel(rng: Generator) -> NDArray[np.uint8]:
+def draw_panel(rng: Generator) -> NDArray[np.uint8]:
     """[S, S]: a plate, mostly with sharp corners; the round ones are in the margin."""
     if rng.random() < 0.6:
         return np.full((_SIDE, _SIDE), 255, np.uint8)
@@ -69,3 +73,33 @@ def _draw_panel(rng: Generator) -> NDArray[np.uint8]:
         for y in (corner, _SIDE - corner - 1):
             cv2.circle(mask, (x, y), corner, 255, -1)
     return mask
+
+
+def draw_bars(rng: Generator) -> NDArray[np.uint8]:
+    """[S, S]: a fence or a blind, straight and regular."""
+    y, x = np.mgrid[0:_SIDE, 0:_SIDE]
+    angle, period = rng.uniform(0, math.pi), rng.uniform(8, 40)
+    along = (x * math.cos(angle) + y * math.sin(angle)) / period
+    return np.where(along % 1 < rng.uniform(0.25, 0.65), 255, 0).astype(np.uint8)
+
+
+def draw_blades(rng: Generator) -> NDArray[np.uint8]:
+    """[S, S]: grass or twigs, each its own way up."""
+    mask = np.zeros((_SIDE, _SIDE), np.uint8)
+    for _ in range(int(rng.integers(15, 60))):
+        foot, lean = rng.uniform(0, _SIDE), rng.normal(0, 0.35)
+        height, width = rng.uniform(0.5, 1.1) * _SIDE, rng.uniform(2, 9)
+        tip = (foot + lean * height, _SIDE - height)
+        blade = np.array(((foot - width / 2, _SIDE), (foot + width / 2, _SIDE), tip))
+        cv2.fillPoly(mask, [np.round(blade).astype(np.int32)], 255, cv2.LINE_AA)
+    return mask
+
+
+def draw_leaves(rng: Generator) -> NDArray[np.uint8]:
+    """[S, S]: patches, large or small, with gaps between them."""
+    cells = int(rng.integers(6, 28))
+    level = cv2.resize(rng.random((cells, cells)), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    return np.where(level > np.quantile(level, rng.uniform(0.35, 0.7)), 255, 0).astype(np.uint8)
+
+
+OPEN_FORMS: Final = (draw_bars, draw_blades, draw_leaves)

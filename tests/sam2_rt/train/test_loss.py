@@ -85,3 +85,13 @@ def test_single_losses_lie_in_their_ranges():
     assert focal_loss(PERFECT[:, None], truth, weight).max() < 1e-6
     assert dice_loss(-PERFECT[:, None], truth, weight).min() > 0.9
     assert mask_iou(TRUTH[:, None] * 0 - 1, TRUTH[:, None] * 0, weight).tolist() == [[1], [1]]
+
+
+@pytest.mark.parametrize(("cells", "is_judged"), [(0, True), (3, False), (4, True)])
+def test_a_sliver_says_nothing_of_whether_the_object_is_there(cells: int, is_judged):
+    coverage = torch.zeros(1, 80, 80)
+    coverage[0, 0, :cells] = 1.0
+    nothing = torch.zeros(1, 4)
+    given = Candidates(torch.zeros(1, 4, 80, 80), nothing, nothing[..., None], torch.zeros(1))
+    score = judge(given, coverage, torch.ones(1, 80, 80), is_ambiguous=True).score
+    assert (score > 0) == is_judged

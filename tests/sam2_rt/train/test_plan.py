@@ -1,7 +1,7 @@
 import random
 from collections import Counter
 
-from sam2_rt.train.plan import MAX_CLICKS, MAX_CLICKS_IN_CLIP, draw_plan
+from sam2_rt.train.plan import MAX_CLICKS, MAX_CLICKS_IN_CLIP, draw_plan, draw_played
 
 
 def plans(num_frames: int):
@@ -31,3 +31,11 @@ def test_half_of_the_longer_clips_are_corrected_in_one_later_frame():
     assert set(corrected) == {1, 2, 3}
     assert 900 < len(corrected) < 1100
     assert all(plan.corrected is None for plan in plans(2))
+
+
+def test_a_long_clip_is_played_whole_thinned_or_cut_and_its_end_is_learned():
+    rng = random.Random(0)
+    played = {draw_played(rng, 16) for _ in range(50)}
+    assert played == {range(16), range(0, 16, 2), range(8)}
+    assert {draw_plan(rng, len(each)).lead for each in played} == {8, 0}
+    assert draw_played(rng, 8) == range(8)

@@ -85,3 +85,29 @@ def test_rows_of_a_batch_do_not_mix():
 def test_nano_unrolls():
     batch = collate([SQUARES.make(0, 2)], CPU, 1)
     assert torch.isfinite(unroll(zoo.build("nano", 64), batch, Plan("click"))[-1].total)
+
+
+def test_the_lead_is_played_as_the_rest_but_neither_judged_nor_learned_from():
+    torch.manual_seed(0)
+    model, batch = small_model().eval(), collate([SQUARES.make(3, 6)], CPU, 1)
+    whole, late = (
+        _Unrolled(model, batch, Plan("mask")),
+        _Unrolled(model, batch, Plan("mask", lead=3)),
+    )
+    losses = whole.run(), late.run()
+    assert [len(each) for each in losses] == [5, 3]
+    torch.testing.assert_close(losses[1][-1].total, losses[0][-1].total)
+    assert not late.steps[2].memory.requires_grad
+    assert late.steps[3].memory.requires_grad
+
+
+@pytest.mark.parametrize("lead", [0, 2])
+def test_parts_that_the_lead_used_are_learned_in_bfloat16_too(lead: int):
+    model, batch = small_model().train(), collate([SQUARES.make(3, 5)], CPU, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = unroll(model, batch, Plan("mask", lead=lead))
+    torch.stack([each.total for each in losses]).mean().backward()
+    for part in (model.memory_attention, model.sam_mask_decoder.mixing, model.memory_encoder):
+        grads = [parameter.grad for parameter in part.parameters()]
+        assert all(grad is not None for grad in grads)  # none was rounded once for all, without it
+        assert any(grad.abs().max() > 0 for grad in grads)

@@ -8,7 +8,7 @@ from sam2_rt.data.scenes.compose import draw_frame, mask_of
 from sam2_rt.data.scenes.layered import _set_stage, draw_look
 from sam2_rt.data.scenes.photos import cutout_bank, masked_bank, photo_bank
 from sam2_rt.data.scenes.scene import Backdrop, Format, Scene, make_scene
-from sam2_rt.data.scenes.screen import draw_screen
+from sam2_rt.data.scenes.screen import OPEN_FORMS, draw_screen
 
 EMPTY = Cast(photo_bank(()), masked_bank(()), cutout_bank(()))
 FORM = Format(8, 96, 0.5)
@@ -40,3 +40,10 @@ def test_a_screen_covers_nothing_at_first_and_all_for_a_while(seed):
 def test_most_screens_pass():
     seen_at_last = [hidden_by_a_screen(seed)[1][-1] > 0 for seed in range(20)]
     assert 5 < sum(seen_at_last) < 20
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("form", OPEN_FORMS)
+def test_bars_blades_and_leaves_cover_a_part(form, seed):
+    covered = (form(np.random.default_rng(seed)) > 127).mean()
+    assert 0.1 < covered < 0.9
