@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sam2_rt.model import zoo
 from sam2_rt.placement import calls_of, device_of, dtype_of, pool_of
+from sam2_rt.stopwatch import Stopwatch
 from sam2_rt.tick import TickLost, Turn, each, tick
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
@@ -122,6 +123,8 @@ class StepResult:
     """One for each prompt asked for, in order."""
     encoder_calls: int
     """Of this stream since it was opened; equals the frames it processed."""
+    encode_s: float = 0.0
+    """The image encoder's part of the step, for all streams of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +179,8 @@ class Engine:
             is_trained=zoo.is_trained(config.model, config.checkpoint),
             max_tracks=config.tracker.max_tracks,
         )
-        engine = cls(
-            calls_of(model, config.compiled_rows, config.tracker.max_conditioning),
-            info,
-            config.tracker,
-            config.pool_tracks,
-        )
+        calls = calls_of(model, config.compiled_rows, config.tracker.max_conditioning)
+        engine = cls(calls, info, config.tracker, config.pool_tracks)
         engine.warm_up()
         return engine
 
@@ -241,9 +240,10 @@ class Engine:
         begun = each(self._begin, requests)
         self._make_room([one.turn for one in begun if isinstance(one, _Begun)])
         turns = [one.turn for one in begun if isinstance(one, _Begun)]
-        answers = iter(tick(self.calls, turns))
+        watch = Stopwatch(self.calls.model.no_mem_embed.device)
+        answers = iter(tick(self.calls, turns, watch.stop))
         predictions = [next(answers) if isinstance(one, _Begun) else one for one in begun]
-        return each(_result, begun, predictions)
+        return each(_result, begun, predictions, [watch.seconds()] * len(begun))
 
     def _make_room(self, turns: Sequence[Turn]) -> None:
         """Parked streams give way to tracks that begin."""
@@ -266,7 +266,7 @@ class _Begun(NamedTuple):
     removals: tuple[Applied | Refused, ...]
 
 
-def _result(begun: _Begun, predictions: Sequence[Prediction]) -> StepResult:
+def _result(begun: _Begun, predictions: Sequence[Prediction], encode_s: float) -> StepResult:
     tracker, frame = begun.turn.tracker, begun.turn.frame
     return StepResult(
         index=tracker.encoder_calls - 1,
@@ -276,6 +276,7 @@ def _result(begun: _Begun, predictions: Sequence[Prediction]) -> StepResult:
         removals=begun.removals,
         prompts=tuple(tracker.answers),
         encoder_calls=tracker.encoder_calls,
+        encode_s=encode_s,
     )
 
 

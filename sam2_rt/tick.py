@@ -48,12 +48,16 @@ class Asked(NamedTuple):
 
 
 @torch.inference_mode()
-def tick(calls: Calls, turns: Sequence[Turn]) -> list[list[Prediction] | Exception]:
+def tick(
+    calls: Calls, turns: Sequence[Turn], on_encoded: Callable[[], None] = lambda: None
+) -> list[list[Prediction] | Exception]:
     """Follows every track of every stream into one more frame; one answer a turn, in order.
 
-    An exception is the answer of its own turn; TickLost if the stream can go on.
+    An exception is the answer of its own turn; TickLost if the stream can go on. on_encoded is
+    called when the image encoder was given to the device.
     """
     embedded = together(lambda frames: encode(calls, frames), [turn.frame for turn in turns])
+    on_encoded()
     asked = each(_ask, turns, embedded)
     found = together(lambda some: look(calls, [one.search for one in some]), asked)
     return each(_settle, asked, found)

@@ -48,6 +48,12 @@ def test_it_says_what_it_is(engine: Engine):
     assert info.max_tracks == 2
 
 
+def test_a_step_says_what_of_it_was_the_encoder_s(engine: Engine):
+    streams = [engine.open(), engine.open()]
+    first, second = step(engine, *(StepRequest(stream, frame()) for stream in streams))
+    assert first.encode_s == second.encode_s > 0
+
+
 def test_the_logits_are_those_that_the_mask_was_made_of(engine: Engine):
     stream = engine.open()
     mask = step(engine, StepRequest(stream, frame(900, 16, 16), (CLICK,)))[0].masks[0]
