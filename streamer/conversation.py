@@ -164,7 +164,7 @@ class Conversation:
             if asked.seq is None and asked.reply is None:  # nobody could say it again
                 restored.append(asked)
                 continue
-            self._metrics.prompts.labels("frame_lost").inc()
+            self._metrics.prompts.labels(asked.kind, "frame_lost").inc()
             error = ProtocolError("frame_lost", "the frame was lost; say it again", asked.seq)
             (asked.reply or self.say)(self._refusal(error))
         self._restored = tuple(restored)
@@ -183,12 +183,12 @@ class Conversation:
     def _tell(self, asked: Sequence[Asked | GivenUp], answers: Sequence[Applied | Refused]) -> None:
         for item, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Refused):
-                self._metrics.prompts.labels(answer.code).inc()
+                self._metrics.prompts.labels(item.kind, answer.code).inc()
                 code = cast("protocol.ErrorCode", answer.code)  # held by the message's own check
                 reply = item.reply or self.say
                 reply(self._refusal(ProtocolError(code, answer.message, item.seq)))
                 continue
-            self._metrics.prompts.labels("applied").inc()
+            self._metrics.prompts.labels(item.kind, "applied").inc()
             if isinstance(item, Asked) and item.reply is None:
                 if item.seq is None:  # nobody waits for an answer; the event tells of the track
                     continue

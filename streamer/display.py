@@ -85,7 +85,10 @@ class Display:
                 picture = await paint(self._painter, self._compositor.paint, *parts)
             if self.audience is not None:
                 self.audience.show(picture)
-            if is_for_viewer and not self._viewer.show(picture):
+            if not is_for_viewer:
+                continue
+            self._tally.compose(picture.pts)
+            if not self._viewer.show(picture):
                 self._tally.drop("encode")
 
     async def configure(self) -> None:

@@ -90,7 +90,7 @@ class MaskSender:
             if self._viewer.send_masks(message):
                 reported = skipped
                 self._budget.spend(len(message))
-                self._tally.send_masks(len(message), time.monotonic() - arrival.at_s)
+                self._tally.send_masks(arrival.frame.pts, len(message))
             else:
                 self._budget.back_off()
                 self._tally.drop("masks")

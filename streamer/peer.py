@@ -54,12 +54,18 @@ class ReturnedVideo(MediaStreamTrack):
         self.clock: OutgoingClock | None = None
         """Of the sender that this track is given to."""
         self.pictures = Slot[Frame]()
+        self.on_sent: Callable[[int], None] = lambda _pts: None
+        """Told of each picture whose last packet has left."""
+        self._taken_pts: int | None = None
 
     async def recv(self) -> av.VideoFrame:
         """The next picture to encode, in the sender's turn."""
         if self.readyState != "live":
             raise MediaStreamError
+        if self._taken_pts is not None:  # the sender comes again when it has sent
+            self.on_sent(self._taken_pts)
         frame = await self.pictures.take()
+        self._taken_pts = frame.pts
         assert self.clock is not None
         self.clock.take(frame.pts)
         return to_picture(frame)
@@ -88,6 +94,8 @@ class Peer:
         self.on_open: Callable[[], None] = lambda: None
         self.on_message: Callable[[str | bytes], None] = lambda _text: None
         self.on_end: Callable[[Outcome], None] = lambda _outcome: None
+        self.on_sent: Callable[[int], None] = lambda _pts: None
+        self._returned.on_sent = self._tell_sent
 
     async def answer(self, offer: str) -> str:
         """SDP offer -> SDP answer with all candidates. Raises OfferError, NoPorts, NoCandidates."""
@@ -161,7 +169,8 @@ class Peer:
             frame = to_frame(picture)
         else:  # takes milliseconds
             frame = await asyncio.to_thread(to_frame, picture)
-        return Arrival(frame, in_rtp(receiver, frame.pts), at_s)
+        packets = None if self._intake is None else self._intake.times.take(frame.pts)
+        return Arrival(frame, in_rtp(receiver, frame.pts), at_s, packets)
 
     def say(self, text: str) -> None:
         """Sends on the control channel; to nobody while it is not open."""
@@ -225,6 +234,9 @@ class Peer:
             channel.on("message", self._hear)
             channel.on("close", lambda: self.on_end(Outcome.LEFT))
             self.on_open()
+
+    def _tell_sent(self, pts: int) -> None:
+        self.on_sent(pts)
 
     def _hear(self, text: str | bytes) -> None:
         self.on_message(text)

@@ -3,10 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sam2_rt.tracking.prompt import Prompt
 from streamer.protocol import MAX_PROMPTS_WAITING, AckMessage, ErrorMessage, ProtocolError
 
+PromptKind = Literal["points", "box", "mask", "clear", "remove"]
 Reply = Callable[[AckMessage | ErrorMessage], None]
 
 
@@ -22,6 +24,15 @@ class Asked:
     reply: Reply | None = None
     """Takes the answer; None: the viewer gets it."""
 
+    @property
+    def kind(self) -> PromptKind:
+        """What it says most of all, for the metrics."""
+        if self.prompt.mask is not None:
+            return "mask"
+        if self.prompt.box is not None:
+            return "box"
+        return "points" if self.prompt.points else "clear"
+
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
@@ -31,6 +42,11 @@ class GivenUp:
     track_id: int
     reply: Reply | None = None
     """As of Asked."""
+
+    @property
+    def kind(self) -> PromptKind:
+        """As of Asked."""
+        return "remove"
 
 
 class PromptQueue:

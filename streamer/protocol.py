@@ -12,6 +12,7 @@ from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
 from streamer.handover import DrainMessage, Resumed, ResumeMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
 from streamer.output import ConfigureMessage
+from streamer.stats import StatsMessage
 from streamer.wishes import AutoMessage, MasksMessage
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "MasksMessage",
     "Message",
     "ProtocolError",
+    "StatsMessage",
 ]  # belong here for all others
 
 VERSION: Final = 1
@@ -175,44 +177,6 @@ class ErrorMessage(Message):
     seq: Seq | None = None
     code: ErrorCode
     message: str
-
-
-class Dropped(Message):
-    """Frames that went no further, since the session began, by the stage that let them go."""
-
-    slot: int
-    """A newer frame came before the engine was free."""
-    stale: int
-    """Not newer than the one before."""
-    too_large: int
-    """More pixels than the service takes."""
-    encode: int
-    """Processed, but a newer picture was there before this one was drawn or encoded."""
-    lost: int
-    """The engine had no answer for them, for want of memory perhaps."""
-    masks: int
-    """Mask messages not sent: the channel was full or a newer frame was there."""
-
-
-class StepMs(Message):
-    """Duration of the last steps, in milliseconds; null before the first."""
-
-    p50: float | None
-    p95: float | None
-
-
-class StatsMessage(Message):
-    """Each second; counts are since the session began."""
-
-    type: Literal["stats"] = "stats"
-    received: int
-    processed: int
-    dropped: Dropped
-    fps: float
-    """Frames processed in the last second."""
-    step_ms: StepMs
-    encoder_calls: int
-    tracks: int
 
 
 T = TypeVar("T")

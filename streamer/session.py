@@ -79,6 +79,7 @@ class Session:
         viewer.on_open = self._greet
         viewer.on_message = self._conversation.hear
         viewer.on_end = self.end
+        viewer.on_sent = tally.send
 
     @property
     def conversation(self) -> Conversation:
@@ -225,12 +226,13 @@ class Session:
             question = self._conversation.ask(stream_id, arrival)
             begun_s = time.monotonic()
             try:
-                result = await self._worker.step(question.request)
+                step = await self._worker.timed_step(question.request)
             except TickLost as lost:
                 self._lose(question, lost)
                 continue
             self._lost_in_a_row = 0
-            self._tally.step(result, time.monotonic() - begun_s)
+            result = step.result
+            self._tally.step(arrival, step, time.monotonic() - begun_s)
             self._conversation.answer(question, result)
             self.last_result = result
             self._mask_sender.put(arrival, result)

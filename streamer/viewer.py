@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from sam2_rt.tracking.frame import Frame
+from streamer.rtc.packet_times import Packets
 
 
 class Outcome(StrEnum):
@@ -38,6 +39,8 @@ class Arrival:
     """Its RTP timestamp, 32 bits."""
     at_s: float
     """When it was decoded, by time.monotonic(): uvloop's clock has milliseconds only."""
+    packets: Packets | None = None
+    """None: not known."""
 
 
 class ViewerLeft(Exception):
@@ -60,6 +63,8 @@ class Viewer(Protocol):
     """Called for each message of the control channel. Must not raise."""
     on_end: Callable[[Outcome], None]
     """Called when the connection has ended."""
+    on_sent: Callable[[int], None]
+    """Called with the pts of a picture whose last packet has left."""
 
     @property
     def wants_masks(self) -> bool:

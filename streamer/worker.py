@@ -5,16 +5,21 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeVarTuple
+from typing import Any, Final, Protocol, TypeVarTuple
 
 from sam2_rt.engine import Adopted, StepRequest, StepResult
+from streamer.journey import StepTimes, TimedStep
 
 Parts = TypeVarTuple("Parts")
 
 log = logging.getLogger(__name__)
+
+_BEAT_S: Final = 1.0
+"""Between two signs of life of the thread while nothing is to be done."""
 
 
 class EngineInfo(Protocol):
@@ -97,6 +102,10 @@ class Worker:
         """Why the thread died."""
         self.settled = asyncio.Event()
         """The engine is loaded, or will never be."""
+        self.warm_up_s: float | None = None
+        """What loading, compiling and warming up took; None until then."""
+        self._beat_s = self._begun_s = time.monotonic()
+        """The thread's last sign of life, and when it began to load."""
         self._load = load
         self._max_batch = max_batch
         self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=max_waiting)
@@ -110,6 +119,11 @@ class Worker:
     def start(self) -> None:
         """Begins to load the engine."""
         self._thread.start()
+
+    @property
+    def silent_s(self) -> float:
+        """For how long the thread gave no sign of life, as in a step; 0 unless it is ready."""
+        return time.monotonic() - self._beat_s if self.state is WorkerState.READY else 0.0
 
     async def open(self) -> int:
         """Begins a stream. Raises WorkerDied, or what the engine raised."""
@@ -144,9 +158,13 @@ class Worker:
 
         A stream asks for its next step after the answer to the last.
         """
-        result = await self._submit(request)
-        assert isinstance(result, StepResult)
-        return result
+        return (await self.timed_step(request)).result
+
+    async def timed_step(self, request: StepRequest) -> TimedStep:
+        """The same, and when the engine was at it."""
+        step = await self._submit(request)
+        assert isinstance(step, TimedStep)
+        return step
 
     async def stop(self, timeout_s: float) -> bool:
         """Ends the thread after the batch it is at; False when that took longer than timeout_s.
@@ -173,6 +191,7 @@ class Worker:
         """The thread."""
         try:
             engine = self._load()
+            self._beat_s = time.monotonic()
             self._tell_loop(self._become_ready, engine.info)
             while self.state is not WorkerState.STOPPED:
                 self._batch = self._gather()
@@ -186,7 +205,7 @@ class Worker:
 
     def _gather(self) -> list[_Job]:
         """The next job, and with a step all steps that wait behind it; empty to wake up."""
-        first = self._held or self._jobs.get()
+        first = self._held or self._wait()
         self._held = None
         if first is None:
             return []
@@ -202,12 +221,20 @@ class Worker:
             batch.append(job)
         return batch
 
+    def _wait(self) -> _Job | None:
+        """The next job."""
+        while True:
+            self._beat_s = time.monotonic()
+            with contextlib.suppress(queue.Empty):  # nothing to be done is a sign of life too
+                return self._jobs.get(timeout=_BEAT_S)
+
     def _serve(self, engine: Steps, batch: list[_Job]) -> None:
         requests = [job.call for job in batch if isinstance(job.call, StepRequest)]
         answers: Sequence[object]
+        self._beat_s = begun_s = time.monotonic()
         try:
             if requests:
-                answers = engine.step(requests)
+                answers = _timed(engine.step(requests), begun_s)
             else:
                 assert not isinstance(batch[0].call, StepRequest)
                 answers = [batch[0].call(engine)]
@@ -222,6 +249,7 @@ class Worker:
     def _become_ready(self, info: EngineInfo) -> None:
         if self.state is WorkerState.LOADING:
             self.state = WorkerState.READY
+        self.warm_up_s = time.monotonic() - self._begun_s
         self.info = info
         self.settled.set()
 
@@ -241,6 +269,19 @@ class Worker:
                 job = self._jobs.get_nowait()
                 waiting += [] if job is None else [job]
         _resolve(waiting, [WorkerDied(f"the worker is {self.state}")] * len(waiting))
+
+
+def _timed(
+    answers: Sequence[StepResult | Exception], begun_s: float
+) -> list[TimedStep | Exception]:
+    """The answers of a step that ends now."""
+    ended_s = time.monotonic()
+    return [
+        answer
+        if isinstance(answer, Exception)
+        else TimedStep(answer, StepTimes(begun_s, begun_s + answer.encode_s, ended_s))
+        for answer in answers
+    ]
 
 
 def _resolve(batch: Sequence[_Job], answers: Sequence[object]) -> None:

@@ -14,6 +14,8 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 from aiortc.utils import uint16_add, uint16_gt
 
+from streamer.rtc.packet_times import PacketTimes
+
 GAP_S: Final = 0.2
 """For how long a missing packet is waited for: two round trips of 70 ms and 60 ms of jitter."""
 KEY_FRAME_INTERVAL_S: Final = 0.5
@@ -130,6 +132,10 @@ class Intake:
         """Losses that were not repaired in time."""
         self.key_frame_requests = 0
         """Sent for one of these two reasons."""
+        self.times = PacketTimes()
+        """Of the frames that were handed to the decoder."""
+        self.codec: str | None = None
+        """Of the last packet, as "H264"."""
         self._names = _Private(receiver)
         self._names.set("jitter_buffer", buffer := PromptJitterBuffer())
         self._buffer = buffer
@@ -145,6 +151,8 @@ class Intake:
             codec = codecs.get(codec.parameters.get("apt"))
         if codec is None or self._names.get("decoder_thread") is None:
             return
+        self.codec = codec.name
+        self.times.come(packet.timestamp)
         self._hand_on(codec)
         if self._buffer.give_up(now_s):
             self.gaps += 1
@@ -159,7 +167,9 @@ class Intake:
     def _hand_on(self, codec: RTCRtpCodecParameters) -> None:
         waiting = self._names.get("decoder_queue")
         while (frame := self._buffer.next_frame()) is not None:
-            frame.timestamp = self._names.get("timestamp_mapper").map(frame.timestamp)
+            timestamp = frame.timestamp
+            frame.timestamp = self._names.get("timestamp_mapper").map(timestamp)
+            self.times.complete(timestamp, frame.timestamp)
             if waiting.qsize() < MAX_WAITING_FRAMES:
                 waiting.put((codec, frame))
             else:

@@ -59,7 +59,8 @@ def test_a_track_comes_and_goes():
     assert talk.step() == [("ack", 1, "exact"), ("event", None, "added")]
     talk.hear(type="remove", seq=2, track_id=1)
     assert talk.step() == [("ack", 2, "exact"), ("event", None, "removed")]
-    assert talk.count("prompts_total", outcome="applied") == 2
+    assert talk.count("prompts_total", kind="points", outcome="applied") == 1
+    assert talk.count("prompts_total", kind="remove", outcome="applied") == 1
     assert talk.conversation.prompt_seq == 1
 
 
@@ -80,7 +81,7 @@ def test_what_the_engine_refuses_is_an_error_with_its_seq():
     assert answers[0] == ("error", 4, "unknown_track")
     assert answers[3] == ("error", 7, "too_many_tracks")
     assert talk.count("messages_refused_total", code="unknown_track") == 1
-    assert talk.count("prompts_total", outcome="too_many_tracks") == 1
+    assert talk.count("prompts_total", kind="points", outcome="too_many_tracks") == 1
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ def test_the_exposition_is_valid_and_every_series_has_a_unit_or_a_count():
 
 def test_no_series_has_a_label_for_a_session():
     metrics = Metrics()
-    labels = {
-        label for family in vars(metrics).values() for label in getattr(family, "_labelnames", ())
-    }
-    assert labels == {"outcome", "reason", "code", "state", "how"}
+    samples = [sample for family in metrics.registry.collect() for sample in family.samples]
+    labels = {label for s in samples if s.name.startswith("streamer_") for label in s.labels}
+    about_what = {"outcome", "reason", "code", "state", "how", "kind"}
+    assert labels == about_what | {"stage", "output", "direction", "codec", "le"}
 
 
 def test_the_process_tells_its_memory():

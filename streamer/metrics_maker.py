@@ -1,0 +1,69 @@
+"""Maker: makes the series of a registry, with all values that their labels may have."""
+
+from collections.abc import Iterable
+from itertools import product
+from typing import Final, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+OTHER: Final = "other"
+"""Stands for every value of a label that is not known."""
+
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+class Bounded(Generic[M]):
+    """A metric with labels, all of whose series are there from the start."""
+
+    def __init__(self, metric: M, *known: Iterable[str]) -> None:
+        self._known = [dict.fromkeys((*of_one, OTHER)) for of_one in known]
+        """The values of each label, without repetitions."""
+        self._children: dict[tuple[str, ...], M] = {
+            values: metric.labels(*values) for values in product(*self._known)
+        }
+
+    def labels(self, *values: str) -> M:
+        """The series of these values; of `other` for each that is not known."""
+        child = self._children.get(values)
+        if child is not None:
+            return child
+        pairs = zip(values, self._known, strict=True)
+        return self._children[tuple(v if v in of_one else OTHER for v, of_one in pairs)]
+
+
+class Maker:
+    """Its plural methods make one series for each combination of the labels' values."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def counter(self, name: str, meaning: str) -> Counter:
+        """Of a name that ends with _total."""
+        return Counter(f"streamer_{name}", meaning, registry=self._registry)
+
+    def counters(self, name: str, meaning: str, **labels: Iterable[str]) -> Bounded[Counter]:
+        """Of a name that ends with _total."""
+        metric = Counter(f"streamer_{name}", meaning, tuple(labels), registry=self._registry)
+        return Bounded(metric, *labels.values())
+
+    def gauge(self, name: str, meaning: str) -> Gauge:
+        """Of a name that ends with its unit."""
+        return Gauge(f"streamer_{name}", meaning, registry=self._registry)
+
+    def gauges(self, name: str, meaning: str, **labels: Iterable[str]) -> Bounded[Gauge]:
+        """Of a name that ends with its unit."""
+        metric = Gauge(f"streamer_{name}", meaning, tuple(labels), registry=self._registry)
+        return Bounded(metric, *labels.values())
+
+    def histogram(self, name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:
+        """Buckets in the unit that the name ends with."""
+        return Histogram(f"streamer_{name}", meaning, buckets=buckets, registry=self._registry)
+
+    def histograms(
+        self, name: str, meaning: str, buckets: tuple[float, ...], **labels: Iterable[str]
+    ) -> Bounded[Histogram]:
+        """Buckets in the unit that the name ends with."""
+        metric = Histogram(
+            f"streamer_{name}", meaning, tuple(labels), buckets=buckets, registry=self._registry
+        )
+        return Bounded(metric, *labels.values())
