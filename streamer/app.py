@@ -17,13 +17,21 @@ from streamer import metrics, problem, turn
 from streamer.app_cors import Cors
 from streamer.app_masks import add_masks
 from streamer.app_prompts import add_prompts
-from streamer.app_refusal import read_body, refusals, require_token, require_type, service_of
+from streamer.app_refusal import (
+    grant_of,
+    read_body,
+    refusals,
+    require_token,
+    require_type,
+    service_of,
+)
 from streamer.app_whep import add_whep
 from streamer.app_whip import add_whip, location
 from streamer.config import Settings
 from streamer.output import from_query
 from streamer.problem import Problem
 from streamer.service import Service
+from streamer.stay import Visit
 from streamer.worker import Steps, WorkerState
 
 WEB: Final = Path(__file__).parent / "web"
@@ -93,7 +101,8 @@ async def post_offer(request: Request) -> AnswerBody:
         require_type(request, "application/json")
         offer = Offer.model_validate_json(await read_body(request))
         output = from_query(request.query_params)
-        answer = await service_of(request).answer(offer.sdp, offer.resume)
+        visit = Visit(offer.resume, grant_of(request))
+        answer = await service_of(request).answer(offer.sdp, visit)
         service_of(request).choose(answer.session_id, output)
     return AnswerBody(
         sdp=answer.sdp,

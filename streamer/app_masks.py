@@ -13,7 +13,8 @@ from streamer import problem
 from streamer.bearer import Unauthorised
 from streamer.mask_reader import MaskReader
 from streamer.problem import Problem
-from streamer.service import Service, Stay, UnknownSession
+from streamer.service import Service
+from streamer.stay import Stay, UnknownSession
 
 FORMS: Final = ("binary", "coco")
 """As the control channel's `masks` message names them; `?form=`, the first if there is none."""

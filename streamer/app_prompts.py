@@ -20,7 +20,7 @@ from streamer.protocol import (
     ProtocolError,
     RemoveMessage,
 )
-from streamer.service import Stay, UnknownSession
+from streamer.stay import Stay, UnknownSession
 
 _STEP_S: Final = 5.0
 """For the steps that carry the messages out; a session without video makes none."""

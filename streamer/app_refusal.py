@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from streamer.admission import Full
 from streamer.bearer import Unauthorised
+from streamer.grant import Grant
 from streamer.problem import Problem
 from streamer.protocol import ProtocolError
 from streamer.rtc.fragment import FragmentError, FragmentRefused
 from streamer.rtc.offer import NoCandidates, OfferError, OfferRefused
-from streamer.service import Service, UnknownSession
+from streamer.service import Service
+from streamer.stay import UnknownSession
 from streamer.watchers import UnknownWatcher
 
 _REASONS: Final = {
@@ -34,11 +36,17 @@ async def require_token(request: Request) -> None:
     """Raises Problem 401 for a request without a good token, where tokens are asked for."""
     service = service_of(request)
     try:
-        service.guard.admit(request.headers.get("authorization"))
+        request.state.grant = service.guard.admit(request.headers.get("authorization"))
     except Unauthorised as error:
         service.metrics.tokens_refused.inc()
         headers = {"WWW-Authenticate": error.challenge}
         raise Problem(HTTPStatus.UNAUTHORIZED, str(error), headers) from error
+
+
+def grant_of(request: Request) -> Grant:
+    """What the token of a request that had to bear one grants."""
+    grant: Grant = request.state.grant
+    return grant
 
 
 def require_type(request: Request, expected: str) -> None:
@@ -94,8 +102,7 @@ def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR09
     """An offer's error -> the reason to count, and the answer."""
     match error:
         case Full():
-            headers = {"Retry-After": str(error.retry_after_s)}
-            return error.kind, Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers)
+            return error.kind, full_problem(error)
         case Problem():
             return _REASONS[error.status], error
         case UnicodeDecodeError():
@@ -114,6 +121,13 @@ def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR09
             words = "no candidates could be gathered"
             return "timeout", Problem(HTTPStatus.GATEWAY_TIMEOUT, words)
     return "other", None
+
+
+def full_problem(full: Full) -> Problem:
+    """503, or 429 where it is the asker alone who has too much."""
+    is_asker = full.kind in {"subject_full", "subject_sources_full"}
+    status = HTTPStatus.TOO_MANY_REQUESTS if is_asker else HTTPStatus.SERVICE_UNAVAILABLE
+    return Problem(status, str(full), {"Retry-After": str(full.retry_after_s)}, full.kind)
 
 
 def _in_words(error: ValidationError) -> str:

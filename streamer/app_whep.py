@@ -16,7 +16,7 @@ from streamer.app_refusal import (
 from streamer.app_whip import SDP, created, require_match
 from streamer.problem import Problem
 from streamer.rtc import fragment
-from streamer.service import UnknownSession
+from streamer.stay import UnknownSession
 from streamer.watchers import Watchers
 
 

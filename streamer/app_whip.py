@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from streamer.app_refusal import (
     fragment_refusals,
+    grant_of,
     read_body,
     refusals,
     require_token,
@@ -20,6 +21,7 @@ from streamer.config import IceServer
 from streamer.output import from_query
 from streamer.problem import Problem
 from streamer.rtc import fragment
+from streamer.stay import Visit
 
 SDP: Final = "application/sdp"
 _QUOTED: Final = re.compile(r'(["\\])')
@@ -43,7 +45,8 @@ async def post_whip(request: Request) -> Response:
     with refusals(request):
         require_type(request, SDP)
         output = from_query(request.query_params)
-        answer = await service.answer((await read_body(request)).decode())
+        offer = (await read_body(request)).decode()
+        answer = await service.answer(offer, Visit(grant=grant_of(request)))
         service.choose(answer.session_id, output)
     return created(answer, location(answer.session_id))
 

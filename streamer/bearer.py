@@ -1,10 +1,12 @@
 """Bearer tokens (RFC 6750): JSON Web Tokens, signed with HS256 or EdDSA (RFC 7519, RFC 8037)."""
 
-from typing import Final
+from typing import Any, Final
 
 import jwt
+from pydantic import ValidationError
 
 from streamer.config import Settings
+from streamer.grant import ANYBODY, Grant, Limits
 
 LEEWAY_S: Final = 10
 """By which the issuer's clock and ours may differ."""
@@ -48,27 +50,32 @@ class Guard:
         """No token is asked for."""
         return not self._keys
 
-    def admit(self, authorization: str | None) -> None:
-        """Raises Unauthorised for an Authorization header without a good token."""
+    def admit(self, authorization: str | None) -> Grant:
+        """What an Authorization header grants. Raises Unauthorised for one without a good token."""
         if self.is_open:
-            return
+            return ANYBODY
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != _SCHEME or not token.strip():
             raise Unauthorised("a bearer token is needed", is_given=False)
         try:
-            self._check(token.strip())
+            claims = self._check(token.strip())
+            limits = Limits.model_validate(claims.get("limits", {}))
+            return Grant(claims.get("sub", ""), limits)
         except jwt.ExpiredSignatureError as error:
             raise Unauthorised("the token has expired", is_given=True) from error
         except jwt.InvalidTokenError as error:
             # PyJWT's words name a claim or an algorithm that the token brought: they stay here.
             raise Unauthorised("the token is not good for this service", is_given=True) from error
+        except ValidationError as error:
+            raise Unauthorised("the token's limits cannot be read", is_given=True) from error
 
-    def _check(self, token: str) -> None:
+    def _check(self, token: str) -> dict[str, Any]:
+        """The token's claims."""
         algorithm = jwt.get_unverified_header(token).get("alg")
         key = self._keys.get(str(algorithm))
         if key is None:
             raise jwt.InvalidAlgorithmError
-        jwt.decode(
+        claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[str(algorithm)],
@@ -76,3 +83,4 @@ class Guard:
             leeway=LEEWAY_S,
             options={"require": ["exp"]},
         )
+        return claims

@@ -8,7 +8,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from streamer.limits import LimitSettings
+from streamer.source_settings import SourceSettings
 
 
 def _check_address(text: str) -> str:
@@ -63,7 +66,7 @@ class IceServer(BaseModel):
         return None if self.credential is None else self.credential.get_secret_value()
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings, SourceSettings):
     """What can be set. Every number that has a unit carries it in its name."""
 
     # What a setting is refused for must not show it: it may be a secret.

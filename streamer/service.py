@@ -2,22 +2,21 @@
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from streamer import turn
 from streamer.admission import Admission, Full
 from streamer.bearer import Guard
-from streamer.config import IceServer, Settings, is_loopback
+from streamer.config import Settings, is_loopback
+from streamer.grant import Grant
 from streamer.handover import DrainMessage
 from streamer.loop_lag import measure_lag
 from streamer.metrics import Metrics
@@ -31,11 +30,14 @@ from streamer.rtc.fragment import Fragment
 from streamer.rtc.ports import NoPorts, PortRange
 from streamer.rtc.sdp import with_bitrate_hints, with_public_address
 from streamer.session import Session
-from streamer.viewer import Outcome
+from streamer.stay import FIRST_TIME, Answer, Stay, UnknownSession, Visit
+from streamer.viewer import Outcome, Viewer
 from streamer.watchers import Watchers
 from streamer.worker import Steps, Worker, WorkerState
 
 log = logging.getLogger(__name__)
+
+V = TypeVar("V", bound=Viewer)
 
 # Opening, closing, one step, and a step whose session was cancelled, for each session;
 # opening, a step and closing of a search for objects; closing what had to leave its parking.
@@ -43,39 +45,6 @@ _JOBS_PER_SESSION: Final = 8
 _PAINTERS: Final = 2
 _LEAVE_S: Final = 2.0
 _REMEMBERED_ENDS: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a viewer gets for its offer."""
-
-    session_id: str
-    sdp: str
-    tag: str
-    """Names the ICE session: the ETag of RFC 9725."""
-    ice_servers: Sequence[IceServer]
-    """For the viewer, with a user of its own."""
-    resumed: tuple[int, ...]
-    """Tracks that go on from the viewer's session before this one."""
-
-
-class UnknownSession(LookupError):
-    """No session of that id is open."""
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"no session {session_id}")
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A session that is open, and its connection."""
-
-    session: Session
-    peer: Peer
-    tag: str
-    teller: Teller
-    watchers: Watchers
-    has_ended: asyncio.Event
 
 
 class Service:
@@ -152,7 +121,7 @@ class Service:
         told = DrainMessage(seconds=seconds_left, url=self.settings.drain_url).model_dump_json()
         for stay in self._sessions.values():
             stay.teller.tell_now()
-            stay.peer.say(told)
+            stay.viewer.say(told)
 
     def begin_stop(self) -> None:
         """Takes nobody any more and ends all sessions; they take a moment."""
@@ -162,35 +131,48 @@ class Service:
         for stay in self._sessions.values():
             stay.session.end(Outcome.STOPPED)
 
-    async def answer(self, offer: str, resume: str | None = None) -> Answer:
+    async def answer(self, offer: str, visit: Visit = FIRST_TIME) -> Answer:
         """Lets a viewer in; with a resume token its tracks go on.
 
         Raises Full (for want of UDP ports too), OfferError, NoCandidates, or TimeoutError when no
         answer came to be.
         """
-        carried = accept(self._seals, resume, self.metrics)
+        servers = turn.ice_servers(self.settings)
+        used = servers if self.settings.uses_ice_servers else ()
+        stay = await self.let_in(
+            lambda: Peer(used, self._ports), lambda peer: peer.answer(offer), visit
+        )
+        told = self._told(stay.sdp)
+        return Answer(stay.session.session_id, told, stay.tag, servers, stay.resumed)
+
+    async def let_in(
+        self, make: Callable[[], V], connect: Callable[[V], Awaitable[str]], visit: Visit
+    ) -> Stay:
+        """A session with what `make` makes, once `connect` has said what was agreed.
+
+        Raises Full, TimeoutError when connecting took too long, and what `connect` raises.
+        """
+        carried = accept(self._seals, visit.resume, self.metrics)
         if carried is not None and self.is_ready:
             await self._end_soon(carried.session_id)  # its place may be the one that is free
-        self._admission.enter(is_ready=self.is_ready)
-        servers = turn.ice_servers(self.settings)
-        peer = Peer(servers if self.settings.uses_ice_servers else (), self._ports)
+        subject, settings = visit.grant.subject, visit.grant.lower(self.settings)
+        most = settings.max_sessions_per_subject
+        self._admission.enter(is_ready=self.is_ready, subject=subject, max_of_subject=most)
+        viewer = make()
         try:
-            async with asyncio.timeout(self.settings.answer_timeout_s):
-                sdp = await peer.answer(offer)
+            async with asyncio.timeout(settings.answer_timeout_s):
+                sdp = await connect(viewer)
             going_on = (
                 None if carried is None else await go_on(carried, self._parking, self.metrics)
             )
             self._admission.check(is_ready=self.is_ready)  # still, since the offer came
         except BaseException as error:
-            self._admission.leave()
-            await peer.close()
+            self._admission.leave(subject)
+            await viewer.close()
             if isinstance(error, NoPorts):
-                raise Full(str(error), self.settings.retry_after_s, "no_ports") from error
+                raise Full(str(error), settings.retry_after_s, "no_ports") from error
             raise
-        tag = hashlib.sha256(sdp.encode()).hexdigest()[:16]
-        session_id = self._begin(peer, tag, going_on)
-        resumed = () if going_on is None else going_on.resumed.tracks
-        return Answer(session_id, self._told(sdp), tag, servers, resumed)
+        return self._begin(viewer, sdp, visit.grant, going_on)
 
     def choose(self, session_id: str, output: Output) -> None:
         """What the viewer gets back at first. Raises UnknownSession."""
@@ -198,7 +180,9 @@ class Service:
 
     def tag_of(self, session_id: str) -> str:
         """Names the ICE session of a session. Raises UnknownSession."""
-        return self.stay(session_id).tag
+        stay = self.stay(session_id)
+        _ = stay.peer  # a source has no ICE session
+        return stay.tag
 
     async def add_candidates(self, session_id: str, fragment: Fragment) -> None:
         """Candidates of a viewer, after its offer. Raises UnknownSession or FragmentRefused."""
@@ -238,20 +222,22 @@ class Service:
             raise UnknownSession(session_id)
         return stay
 
-    def _begin(self, peer: Peer, tag: str, going_on: GoingOn | None) -> str:
+    def _begin(self, viewer: Viewer, sdp: str, grant: Grant, going_on: GoingOn | None) -> Stay:
+        settings = grant.lower(self.settings)
         session_id = secrets.token_urlsafe(12)
-        session = Session(session_id, peer, self.worker, self._painter, self.metrics, self.settings)
+        session = Session(session_id, viewer, self.worker, self._painter, self.metrics, settings)
         session.parking = self._parking
         if going_on is not None:
             session.restore(going_on)
-        teller = Teller(self._seals, session, peer.say, self._painter)
+        teller = Teller(self._seals, session, viewer.say, self._painter)
         watchers = Watchers(self.settings, self._ports, self.metrics)
         session.display.audience = watchers
-        stay = Stay(session, peer, tag, teller, watchers, asyncio.Event())
+        resumed = () if going_on is None else going_on.resumed.tracks
+        stay = Stay(session, viewer, teller, watchers, grant, sdp, resumed)
         self._sessions[session_id] = stay
         self.metrics.sessions.set(self.num_open)
         self._tasks.create_task(self._run(stay), name=f"session {session_id}")
-        return session_id
+        return stay
 
     async def _run(self, stay: Stay) -> None:
         session = stay.session
@@ -264,7 +250,7 @@ class Service:
             del self._sessions[session.session_id]
             self._ended.append(session.session_id)
             self.metrics.sessions.set(self.num_open)
-            self._admission.leave()
+            self._admission.leave(stay.grant.subject)
             stay.has_ended.set()
             await stay.watchers.close()
 
