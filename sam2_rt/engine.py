@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sam2_rt.fault import EngineLost, StreamLost, TickLost
 from sam2_rt.model import zoo
 from sam2_rt.placement import calls_of, device_of, dtype_of, pool_of
 from sam2_rt.stopwatch import Stopwatch
-from sam2_rt.tick import TickLost, Turn, each, tick
+from sam2_rt.tick import Turn, each, tick
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
@@ -27,11 +28,13 @@ __all__ = [
     "Engine",
     "EngineConfig",
     "EngineInfo",
+    "EngineLost",
     "EventKind",
     "PresenceLimits",
     "Refused",
     "StepRequest",
     "StepResult",
+    "StreamLost",
     "TickLost",
     "TrackEvent",
     "TrackMask",

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
+from sam2_rt.fault import TickLost
 from sam2_rt.model.sam2 import Embedding
 from sam2_rt.tracking.batch import Found, Search, Seen, encode, look
 from sam2_rt.tracking.calls import Calls
@@ -24,10 +25,6 @@ PASSING = (NotFinite, torch.OutOfMemoryError, MemoryError)
 """Faults after which a stream's memory is sound: what was answered or removed before stays so."""
 NO_HOST_MEMORY = "can't allocate memory"
 """What torch says on a CPU, in a plain RuntimeError."""
-
-
-class TickLost(Exception):
-    """A stream has no answer for this frame, and goes on with the next; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ MAX_FUNCTION_LINES = 60
 LAYERS = {
     "sam2_rt": 0,
     "sam2_rt.host": 0,
+    "sam2_rt.fault": 0,
     "sam2_rt.rle": 1,
     "sam2_rt.model": 1,
     "sam2_rt.tracking": 2,
@@ -27,6 +28,7 @@ LAYERS = {
     "sam2_rt.packages": 3,
     "sam2_rt.placement": 3,
     "sam2_rt.engine": 3,
+    "sam2_rt.remote": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.bench_streams": 4,
     "sam2_rt.bench_start": 4,
@@ -44,6 +46,7 @@ STREAMER_MAY_IMPORT = {
     "sam2_rt",
     "sam2_rt.engine",
     "sam2_rt.host",
+    "sam2_rt.remote.engine_process",
     "sam2_rt.rle",
     "sam2_rt.tracking.frame",
     "sam2_rt.tracking.prompt",

@@ -1,0 +1,128 @@
+"""EngineProcess: where an engine lives; when it died, the next caller starts another."""
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from sam2_rt import host as machine
+from sam2_rt.fault import EngineLost
+from sam2_rt.remote.host import Host, sendable
+from sam2_rt.remote.remote_engine import RemoteEngine
+from sam2_rt.remote.wire import KEY_BYTES, Steps
+
+log = logging.getLogger(__name__)
+
+STOP_S: Final = 5.0
+"""After which a process that is asked to end is killed."""
+
+
+class EngineProcess:
+    """Callers connect, from any thread or process that knows the address and the key."""
+
+    def __init__(self, load: Callable[[], Steps], max_pixels: int) -> None:
+        """`load` is called in the process, so it must be picklable. max_pixels: of a frame.
+
+        Raises OSError where memory cannot be shared: it takes Linux's nameless files.
+        """
+        if not hasattr(os, "memfd_create"):
+            raise OSError("an engine in a process of its own needs Linux (memfd_create)")
+        self.key = secrets.token_bytes(KEY_BYTES)
+        self._load = load
+        self._max_pixels = max_pixels
+        self._folder = tempfile.TemporaryDirectory(prefix="engine-")  # for its user alone
+        self.address = str(Path(self._folder.name) / "socket")
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, if one was started."""
+        return None if self._process is None else self._process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._end()
+            self._folder.cleanup()
+
+    def connect(self) -> RemoteEngine:
+        """The engine, which is loaded first if it is not there.
+
+        Raises what loading it raised; EngineLost when it died at once.
+        """
+        with self._lock:
+            if self._process is None or not self._process.is_alive():
+                self._end()
+                self._start()
+        try:
+            connection = Client(self.address, authkey=self.key)
+        except (EOFError, OSError) as error:
+            raise EngineLost("the engine's process is gone") from error
+        return RemoteEngine(connection, self._max_pixels)
+
+    def _start(self) -> None:
+        """Returns when the engine is loaded."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=False)
+        arguments = (self._load, self.address, self.key, theirs)
+        self._process = context.Process(target=_live, args=arguments, name="engine", daemon=True)
+        self._process.start()
+        theirs.close()
+        try:
+            fault: Exception | None = ours.recv()
+        except EOFError as error:
+            raise EngineLost("the engine's process died while it loaded") from error
+        finally:
+            ours.close()
+        if fault is not None:
+            raise fault
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.join(STOP_S)
+            process.kill()
+            process.join()
+        with contextlib.suppress(FileNotFoundError):
+            Path(self.address).unlink()
+
+
+def _live(load: Callable[[], Steps], address: str, key: bytes, told: Connection) -> None:
+    """All that happens in the process. It ends with the one that started it."""
+    machine.prepare()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too: its callers leave first
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        engine = load()
+        listener = Listener(address, backlog=8, authkey=key)
+    except Exception as error:  # noqa: BLE001 (goes to whoever started it)
+        told.send(sendable(error))
+        return
+    told.send(None)
+    told.close()
+    Host(engine, listener).serve()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(0)  # nobody is left to say anything to

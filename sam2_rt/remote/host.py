@@ -1,0 +1,194 @@
+"""Host: lends one engine to callers in other processes; what waits of all is one batch."""
+
+import contextlib
+import logging
+import os
+import pickle
+import queue
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, Listener
+from multiprocessing.reduction import recv_handle
+from typing import Final, NamedTuple
+
+from sam2_rt.engine import StepRequest, StepResult
+from sam2_rt.fault import EngineLost, StreamLost
+from sam2_rt.remote.shared_stream import SharedStream
+from sam2_rt.remote.wire import Call, Message, Open, RequestSlip, ResultSlip, Step, Steps
+
+log = logging.getLogger(__name__)
+
+MAX_CALLERS: Final = 64
+"""Connections at once; each asks for one thing at a time."""
+
+
+@dataclass(eq=False, slots=True)
+class _Caller:
+    """A process that uses the engine."""
+
+    connection: Connection
+    streams: dict[int, SharedStream] = field(default_factory=dict)
+    """Its own, by id: it can reach no others."""
+
+
+class _Asked(NamedTuple):
+    caller: _Caller
+    message: Message | None
+    """None: the caller is gone."""
+    shared: SharedStream | None = None
+    """Of a stream that is to be opened."""
+
+
+class Host:
+    """Owns the engine on the thread that serves."""
+
+    def __init__(self, engine: Steps, listener: Listener) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._waiting: queue.Queue[_Asked] = queue.Queue(maxsize=2 * MAX_CALLERS)
+        self._places = threading.Semaphore(MAX_CALLERS)
+
+    def serve(self) -> None:
+        """Until the process ends. Raises EngineLost, after which it is of no use."""
+        threading.Thread(target=self._admit, name="admit", daemon=True).start()
+        while True:
+            asked = self._gather()
+            for one in asked:
+                if not isinstance(one.message, Step):
+                    self._carry_out(one)
+            self._step([one for one in asked if isinstance(one.message, Step)])
+
+    def _gather(self) -> list[_Asked]:
+        """What waits now, of all callers; at least one thing."""
+        asked = [self._waiting.get()]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                asked.append(self._waiting.get_nowait())
+        return asked
+
+    def _step(self, asked: list[_Asked]) -> None:
+        """The frames of all callers as one batch."""
+        if not asked:
+            return
+        slips = [(one.caller, slip) for one in asked for slip in _requests(one.message)]
+        requests = [_request(caller, slip) for caller, slip in slips]
+        known = [request for request in requests if isinstance(request, StepRequest)]
+        answers = iter(self._attempt(known))
+        results = iter(
+            [
+                _written(caller.streams[slip.stream_id], next(answers))
+                if isinstance(request, StepRequest)
+                else request
+                for (caller, slip), request in zip(slips, requests, strict=True)
+            ]
+        )
+        for one in asked:
+            _say(one.caller, tuple(next(results) for _ in _requests(one.message)))
+
+    def _attempt(self, requests: list[StepRequest]) -> Iterable[StepResult | Exception]:
+        try:
+            return self._engine.step(requests)
+        except EngineLost:
+            raise
+        except Exception as error:  # noqa: BLE001 (goes to those whose requests these were)
+            return [error] * len(requests)
+
+    def _carry_out(self, asked: _Asked) -> None:
+        """Whatever is no step."""
+        caller, message = asked.caller, asked.message
+        if message is None:
+            self._forget(caller)
+            return
+        try:
+            _say(caller, self._answer(caller, message, asked.shared))
+        except EngineLost:
+            raise
+        except Exception as error:  # noqa: BLE001 (goes to the caller)
+            _say(caller, sendable(error))
+
+    def _answer(self, caller: _Caller, message: Message, shared: SharedStream | None) -> object:
+        if isinstance(message, Open):
+            assert shared is not None, "its memory came with it"
+            stream_id = self._engine.open()
+            caller.streams[stream_id] = shared
+            return stream_id
+        assert isinstance(message, Call)
+        if message.stream_id not in caller.streams:
+            raise StreamLost(f"stream {message.stream_id} is not open here")
+        answer: object = getattr(self._engine, message.method)(message.stream_id)
+        if message.method == "close" or not answer:  # nothing is kept of it
+            del caller.streams[message.stream_id]
+        return answer
+
+    def _forget(self, caller: _Caller) -> None:
+        """Its streams go with it."""
+        for stream_id in caller.streams:
+            self._engine.close(stream_id)
+        caller.connection.close()
+        self._places.release()
+
+    def _admit(self) -> None:
+        """A thread: takes callers in, as long as there are places."""
+        while True:
+            self._places.acquire()
+            try:
+                caller = _Caller(self._listener.accept())
+            except (AuthenticationError, EOFError, OSError):
+                log.warning("a caller was turned away", exc_info=True)
+                self._places.release()
+                continue
+            threading.Thread(target=self._hear, args=(caller,), daemon=True).start()
+
+    def _hear(self, caller: _Caller) -> None:
+        """A thread for each caller: passes on what it says, until it is gone."""
+        with contextlib.suppress(EOFError, OSError):
+            caller.connection.send(self._engine.info)
+            while True:
+                message: Message = caller.connection.recv()
+                shared = _receive_memory(caller, message) if isinstance(message, Open) else None
+                self._waiting.put(_Asked(caller, message, shared))
+        self._waiting.put(_Asked(caller, None))
+
+
+def _receive_memory(caller: _Caller, message: Open) -> SharedStream:
+    descriptor = recv_handle(caller.connection)
+    try:
+        return SharedStream.attach(message.layout, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _requests(message: Message | None) -> tuple[RequestSlip, ...]:
+    assert isinstance(message, Step)
+    return message.requests
+
+
+def _request(caller: _Caller, slip: RequestSlip) -> StepRequest | Exception:
+    shared = caller.streams.get(slip.stream_id)
+    if shared is None:
+        return StreamLost(f"stream {slip.stream_id} is not open here")
+    return StepRequest(slip.stream_id, shared.frame(slip.frame), slip.prompts, slip.removals)
+
+
+def _written(shared: SharedStream, answer: StepResult | Exception) -> ResultSlip | Exception:
+    """The answer with its masks in the stream's memory."""
+    if isinstance(answer, Exception):
+        return sendable(answer)
+    return ResultSlip(replace(answer, masks=()), shared.put_masks(answer.masks))
+
+
+def _say(caller: _Caller, answer: object) -> None:
+    """Whoever is gone is found out about where it is listened to."""
+    with contextlib.suppress(OSError):
+        caller.connection.send(answer)
+
+
+def sendable(error: Exception) -> Exception:
+    """The same, or in words what cannot be pickled and made again."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 our own
+    except Exception:  # noqa: BLE001 (an exception's own code may raise anything)
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
