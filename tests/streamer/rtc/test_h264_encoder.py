@@ -3,11 +3,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from aiortc.codecs import CODECS, depayload, get_encoder
+from aiortc.codecs import CODECS, depayload, get_encoder, h264
 from aiortc.codecs.h264 import H264Decoder, H264Encoder
 from aiortc.jitterbuffer import JitterFrame
 
-from streamer.rtc.h264_encoder import FastH264Encoder
+from streamer.rtc.h264_encoder import VBV_S, FastH264Encoder, level_of
 
 CODEC = next(c for c in CODECS["video"] if c.name == "H264")
 
@@ -48,15 +48,39 @@ def test_key_frames_come_first_on_request_and_at_a_new_size_only():
     assert 5 in kinds(encoder.encode(picture(4, width=96))[0])
 
 
-def test_a_new_bitrate_beyond_a_tenth_opens_a_new_codec():
+def test_a_new_bitrate_is_taken_without_a_new_codec():
     encoder = FastH264Encoder()
-    encoder.target_bitrate = 1_000_000  # what it begins with, a service of this process may change
     encoder.encode(picture(0))
-    encoder.target_bitrate = 1_050_000
+    first = encoder.codec
+    encoder.target_bitrate = 2 * encoder.target_bitrate
     assert 5 not in kinds(encoder.encode(picture(1))[0])
-    encoder.target_bitrate = 1_575_500
-    assert 5 in kinds(encoder.encode(picture(2))[0])
-    assert encoder.codec.bit_rate == 1_575_000  # x264 counts in whole kbit/s
+    assert encoder.codec is first
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "level"),
+    [
+        *[(640, 360, 31), (1280, 720, 31), (720, 1280, 31), (1296, 720, 40), (1920, 1080, 40)],
+        *[(1920, 1200, 50), (2560, 1440, 50), (3840, 2160, 51), (7680, 4320, 51)],
+    ],
+)
+def test_the_level_is_the_lowest_that_holds_the_size(width: int, height: int, level: int):
+    assert level_of(width, height) == level
+
+
+@pytest.mark.parametrize(("width", "level"), [(64, 31), (1920, 40)])
+def test_the_stream_says_its_level(width: int, level: int):
+    data = access_unit(FastH264Encoder().encode(picture(0, width, 48 if width == 64 else 1080))[0])
+    (parameters,) = (u for u in data.split(b"\x00\x00\x00\x01") if u and u[0] & 0x1F == 7)
+    assert parameters[3] == level  # level_idc (ITU-T H.264, section 7.3.2.1.1)
+
+
+def test_x264_has_a_bound_for_what_it_sends_at_once():
+    # x264 writes its settings into the first access unit.
+    ours = access_unit(FastH264Encoder().encode(picture(0))[0])
+    kilobits = round(VBV_S * h264.MAX_BITRATE / 1000)
+    assert f"vbv_bufsize={kilobits}".encode() in ours
+    assert b"vbv_bufsize" not in access_unit(H264Encoder().encode(picture(0))[0])
 
 
 def test_what_it_encodes_can_be_decoded():

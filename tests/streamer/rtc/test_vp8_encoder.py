@@ -3,10 +3,17 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from aiortc.codecs import CODECS, get_encoder
-from aiortc.codecs.vpx import Vp8Encoder
+from aiortc.codecs import CODECS, depayload, get_encoder
+from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder
+from aiortc.jitterbuffer import JitterFrame
 
-from streamer.rtc.vp8_encoder import ExactVp8Encoder
+from streamer.rtc.vp8_encoder import OPTIONS, ExactVp8Encoder
+
+
+def picture(row: int, width: int = 32) -> av.VideoFrame:
+    frame = av.VideoFrame(width, 32, "yuv420p")
+    frame.pts, frame.time_base = 3000 * row, Fraction(1, 90_000)
+    return frame
 
 
 def num_inexact(encoder: object) -> int:
@@ -32,3 +39,36 @@ def test_aiortc_makes_vp8_with_ours():
 
 def test_aiortc_s_own_is_still_inexact():
     assert num_inexact(Vp8Encoder()) > 0  # when this fails, our encoder can go
+
+
+def test_libvpx_takes_every_option_of_live_video():
+    ours, stock = ExactVp8Encoder(), Vp8Encoder()
+    for encoder in (ours, stock):
+        encoder.encode(picture(0))
+    # What a codec did not know is left in its options.
+    assert (ours.codec.options, stock.codec.options) == ({}, {"partitions": "0"})
+    assert {"deadline": "realtime", "lag-in-frames": "0"}.items() <= OPTIONS.items()
+
+
+def test_each_frame_comes_out_at_once_and_can_be_decoded():
+    encoder, decoder = ExactVp8Encoder(), Vp8Decoder()
+    for row in range(5):
+        payloads, timestamp = encoder.encode(picture(row))
+        data = b"".join(depayload(CODECS["video"][0], payload) for payload in payloads)
+        (frame,) = decoder.decode(JitterFrame(data, timestamp))
+        assert frame.pts == 3000 * row
+
+
+def test_a_new_size_opens_a_new_codec_and_its_clock_begins_anew():
+    encoder = ExactVp8Encoder()
+    encoder.encode(picture(0))
+    first = encoder.codec
+    encoder.encode(picture(1000, width=64))
+    assert encoder.codec is not first
+    assert encoder.encode(picture(1001, width=64))[1] == 3_003_000
+
+
+def test_the_frame_keeps_its_time():
+    frame = picture(7)
+    ExactVp8Encoder().encode(frame)
+    assert (frame.pts, frame.time_base) == (21_000, Fraction(1, 90_000))

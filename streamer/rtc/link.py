@@ -1,0 +1,65 @@
+"""What aiortc knows of a connection: codecs, bytes, packets, losses, round trip.
+
+aiortc 1.16 gives the stream of retransmissions the same name in its report as the stream of video,
+so the received packets are read where it keeps them.
+"""
+
+from dataclasses import dataclass
+
+from aiortc import (
+    RTCRemoteInboundRtpStreamStats,
+    RTCRtpTransceiver,
+    RTCTransportStats,
+)
+from aiortc.rtcrtpreceiver import StreamStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Of one connection, since it began. Packets are those of video, without retransmissions."""
+
+    codec_in: str | None = None
+    """As "H264"; None: no video comes."""
+    codec_out: str | None = None
+    bytes_in: int = 0
+    """With all that shares the transport: messages, reports, retransmissions, headers."""
+    bytes_out: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+    lost_in: int = 0
+    """That did not come when they should; retransmission may have repaired it."""
+    lost_out: int = 0
+    """As the other side reports."""
+    key_frames_asked: int = 0
+    rtt_s: float | None = None
+    """By the other side's reports of what was sent to it; None: there was none."""
+
+
+async def read_link(transceiver: RTCRtpTransceiver, codec_in: str | None, asked: int) -> Link:
+    """Of a transceiver of video, with the codec that comes and the key frames that were asked."""
+    sender, receiver = transceiver.sender, transceiver.receiver
+    report = list((await sender.getStats()).values())
+    transport = next(stats for stats in report if isinstance(stats, RTCTransportStats))
+    told = next((s for s in report if isinstance(s, RTCRemoteInboundRtpStreamStats)), None)
+    streams = _received(receiver)
+    sends = transceiver.currentDirection in {"sendrecv", "sendonly"}
+    packets_out: int = getattr(sender, "_RTCRtpSender__packet_count")
+    return Link(
+        codec_in=codec_in,
+        codec_out=transceiver._codecs[0].name if sends else None,  # noqa: SLF001 (no public way)
+        bytes_in=transport.bytesReceived,
+        bytes_out=transport.bytesSent,
+        packets_in=sum(stream.packets_received for stream in streams),
+        packets_out=packets_out,
+        lost_in=sum(stream.packets_lost for stream in streams),
+        lost_out=0 if told is None else told.packetsLost,
+        key_frames_asked=asked,
+        rtt_s=None if told is None else told.roundTripTime,
+    )
+
+
+def _received(receiver: object) -> list[StreamStatistics]:
+    """The streams of video; those of retransmissions are left out."""
+    streams = getattr(receiver, "_RTCRtpReceiver__remote_streams")
+    retransmissions = getattr(receiver, "_RTCRtpReceiver__rtx_ssrc")
+    return [stream for ssrc, stream in streams.items() if ssrc not in retransmissions]
