@@ -44,6 +44,11 @@ def the(kind: str, objects: list[Object]) -> Object:
     return found
 
 
+def hook_of(objects: list[Object]) -> Object:
+    """What `helm test` starts."""
+    return the("Pod", objects)["spec"]
+
+
 def pod_of(objects: list[Object]) -> Object:
     return the("Deployment", objects)["spec"]["template"]["spec"]
 

@@ -9,6 +9,17 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* Of the pod of `helm test`: no selector of the service's pods finds it. */ -}}
+{{- define "streamer.testSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- /* A test needs a token, which it can make with a shared secret, and not with a public key. */ -}}
+{{- define "streamer.hasTest" -}}
+{{- if and .Values.tests.enabled (or .Values.tests.tokenSecret (ne .Values.auth.mode "publicKey")) -}}true{{- end -}}
+{{- end -}}
+
 {{- define "streamer.labels" -}}
 {{ include "streamer.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
