@@ -6,13 +6,17 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeVarTuple
+from typing import Any, Final, TypeVarTuple
 
-from sam2_rt.engine import Adopted, StepRequest, StepResult
+from sam2_rt.engine import Adopted, EngineLost, StepRequest, StepResult, StreamLost
+from sam2_rt.steps import EngineInfo, Steps
 from streamer.journey import StepTimes, TimedStep
+
+__all__ = ["EngineInfo", "Steps", "Worker", "WorkerDied", "WorkerState"]
 
 Parts = TypeVarTuple("Parts")
 
@@ -20,53 +24,9 @@ log = logging.getLogger(__name__)
 
 _BEAT_S: Final = 1.0
 """Between two signs of life of the thread while nothing is to be done."""
-
-
-class EngineInfo(Protocol):
-    """What the service tells its viewers of the model."""
-
-    @property
-    def model(self) -> str:
-        """Its name in the zoo."""
-
-    @property
-    def image_size(self) -> int:
-        """Side of its square input in pixels."""
-
-    @property
-    def device(self) -> str:
-        """Where it runs."""
-
-    @property
-    def is_trained(self) -> bool:
-        """False: random weights."""
-
-    @property
-    def max_tracks(self) -> int:
-        """Of one stream."""
-
-
-class Steps(Protocol):
-    """What the Worker asks of an Engine; all calls come from the Worker's thread."""
-
-    @property
-    def info(self) -> EngineInfo:
-        """Of the model that was loaded."""
-
-    def open(self) -> int:
-        """Begins a stream and returns its id."""
-
-    def close(self, stream_id: int) -> None:
-        """Forgets a stream, parked or not."""
-
-    def park(self, stream_id: int) -> tuple[int, ...]:
-        """Keeps a stream's tracks, whose ids it returns, while it rests; without any, closes it."""
-
-    def adopt(self, stream_id: int) -> Adopted | None:
-        """Lets a parked stream go on; None when it had to leave."""
-
-    def step(self, requests: Sequence[StepRequest]) -> Sequence[StepResult | Exception]:
-        """One answer for each request, in order."""
+_MAX_LOSSES: Final = 3
+"""Engines that may be lost in _LOSSES_S; one more, and another would fare no better."""
+_LOSSES_S: Final = 60.0
 
 
 class WorkerDied(Exception):
@@ -102,6 +62,8 @@ class Worker:
         """Why the thread died."""
         self.settled = asyncio.Event()
         """The engine is loaded, or will never be."""
+        self.on_lost: Callable[[], None] = lambda: None
+        """Told that an engine was lost and another is being loaded."""
         self.warm_up_s: float | None = None
         """What loading, compiling and warming up took; None until then."""
         self._beat_s = self._begun_s = time.monotonic()
@@ -189,19 +151,34 @@ class Worker:
 
     def _run(self) -> None:
         """The thread."""
+        losses = deque[float](maxlen=_MAX_LOSSES)
         try:
-            engine = self._load()
-            self._beat_s = time.monotonic()
-            self._tell_loop(self._become_ready, engine.info)
             while self.state is not WorkerState.STOPPED:
-                self._batch = self._gather()
-                if self._batch:
-                    self._serve(engine, self._batch)
+                try:
+                    self._live()
+                except EngineLost as lost:
+                    now_s = time.monotonic()
+                    if len(losses) == _MAX_LOSSES and now_s - losses[0] < _LOSSES_S:
+                        raise
+                    losses.append(now_s)
+                    self._tell_loop(self._lose, lost, self._batch)
                     self._batch = []
         except BaseException as fault:  # noqa: BLE001 (the end of the thread must reach the loop)
             self._tell_loop(self._die, fault)
         else:
             self._tell_loop(self._refuse_waiting)
+
+    def _live(self) -> None:
+        """From the loading of an engine to the worker's stop. Raises EngineLost."""
+        self._begun_s = time.monotonic()
+        engine = self._load()
+        self._beat_s = time.monotonic()
+        self._tell_loop(self._become_ready, engine.info)
+        while self.state is not WorkerState.STOPPED:
+            self._batch = self._gather()
+            if self._batch:
+                self._serve(engine, self._batch)
+                self._batch = []
 
     def _gather(self) -> list[_Job]:
         """The next job, and with a step all steps that wait behind it; empty to wake up."""
@@ -238,6 +215,8 @@ class Worker:
             else:
                 assert not isinstance(batch[0].call, StepRequest)
                 answers = [batch[0].call(engine)]
+        except EngineLost:
+            raise
         except Exception as error:  # noqa: BLE001 (goes to the sessions whose requests these were)
             answers = [error] * len(batch)
         self._tell_loop(_resolve, batch, answers)
@@ -252,6 +231,13 @@ class Worker:
         self.warm_up_s = time.monotonic() - self._begun_s
         self.info = info
         self.settled.set()
+
+    def _lose(self, lost: EngineLost, batch: list[_Job]) -> None:
+        log.error("the engine was lost; another is loaded: %s", lost)
+        if self.state is WorkerState.READY:
+            self.state = WorkerState.LOADING
+        self.on_lost()
+        _resolve(batch, [StreamLost(str(lost))] * len(batch))
 
     def _die(self, fault: BaseException) -> None:
         log.error("the worker's thread died", exc_info=fault)

@@ -29,6 +29,7 @@ LAYERS = {
     "sam2_rt.placement": 3,
     "sam2_rt.engine": 3,
     "sam2_rt.remote": 3,
+    "sam2_rt.steps": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.bench_streams": 4,
     "sam2_rt.bench_start": 4,
@@ -48,6 +49,7 @@ STREAMER_MAY_IMPORT = {
     "sam2_rt.host",
     "sam2_rt.remote.engine_process",
     "sam2_rt.rle",
+    "sam2_rt.steps",
     "sam2_rt.tracking.frame",
     "sam2_rt.tracking.prompt",
 }

@@ -18,7 +18,8 @@ from sam2_rt import host as machine
 from sam2_rt.fault import EngineLost
 from sam2_rt.remote.host import Host, sendable
 from sam2_rt.remote.remote_engine import RemoteEngine
-from sam2_rt.remote.wire import KEY_BYTES, Steps
+from sam2_rt.remote.wire import KEY_BYTES
+from sam2_rt.steps import Steps
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 from sam2_rt.engine import StepRequest, StepResult
 from sam2_rt.fault import EngineLost, StreamLost
 from sam2_rt.remote.shared_stream import SharedStream
-from sam2_rt.remote.wire import Call, Message, Open, RequestSlip, ResultSlip, Step, Steps
+from sam2_rt.remote.wire import Call, Message, Open, RequestSlip, ResultSlip, Step
+from sam2_rt.steps import Steps
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from sam2_rt.engine import (
 )
 from sam2_rt.fault import EngineLost, StreamLost
 from sam2_rt.remote.engine_process import EngineProcess
-from sam2_rt.remote.wire import Steps
+from sam2_rt.steps import Steps
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Point, Prompt
 
