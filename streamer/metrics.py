@@ -187,7 +187,7 @@ class Metrics:
         )
         self.packets_lost = make.counters(
             "rtp_packets_lost_total",
-            "RTP packets of video that never came, also not by retransmission.",
+            "RTP packets of video that did not come; retransmission may have repaired it.",
             direction=directions,
         )
         self.key_frames_asked = make.counter(

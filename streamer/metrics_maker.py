@@ -16,19 +16,23 @@ class Bounded(Generic[M]):
     """A metric with labels, all of whose series are there from the start."""
 
     def __init__(self, metric: M, *known: Iterable[str]) -> None:
-        self._known = [dict.fromkeys((*of_one, OTHER)) for of_one in known]
+        self._known = [_with_other(values) for values in known]
         """The values of each label, without repetitions."""
         self._children: dict[tuple[str, ...], M] = {
             values: metric.labels(*values) for values in product(*self._known)
         }
 
-    def labels(self, *values: str) -> M:
+    def labels(self, *wanted: str) -> M:
         """The series of these values; of `other` for each that is not known."""
-        child = self._children.get(values)
+        child = self._children.get(wanted)
         if child is not None:
             return child
-        pairs = zip(values, self._known, strict=True)
-        return self._children[tuple(v if v in of_one else OTHER for v, of_one in pairs)]
+        pairs = zip(wanted, self._known, strict=True)
+        return self._children[tuple(value if value in values else OTHER for value, values in pairs)]
+
+
+def _with_other(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*values, OTHER)))
 
 
 class Maker:

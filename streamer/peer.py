@@ -24,6 +24,7 @@ from streamer.config import IceServer
 from streamer.picture import FORMAT, to_frame, to_picture
 from streamer.rtc.fragment import MAX_CANDIDATES, Fragment, FragmentRefused, usable
 from streamer.rtc.jitter_buffer import Intake, release_at_once
+from streamer.rtc.link import Link, read_link
 from streamer.rtc.offer import NoCandidates, OfferRefused, check, offer_faults
 from streamer.rtc.ports import PortRange, taking_ports
 from streamer.rtc.sdp import ufrags, without_mdns
@@ -200,6 +201,14 @@ class Peer:
         """RTP timestamp of the returned picture with this pts; 0 before the first was sent."""
         clock = self._returned.clock
         return 0 if clock is None else clock.out_rtp(pts)
+
+    async def link(self) -> Link:
+        """What is known of the connection, since it began; also after its end."""
+        if self._video is None:
+            return Link()
+        intake = self._intake
+        codec, asked = (None, 0) if intake is None else (intake.codec, intake.key_frame_requests)
+        return await read_link(self._video, codec, asked)
 
     async def close(self) -> None:
         """Ends the connection and frees what it holds."""

@@ -13,6 +13,7 @@ from sam2_rt.tracking.frame import Frame
 from streamer import turn
 from streamer.admission import Admission, Full
 from streamer.config import IceServer, Settings
+from streamer.link_watch import LinkWatch
 from streamer.metrics import Metrics
 from streamer.peer_watcher import WatcherPeer
 from streamer.rtc.fragment import Fragment
@@ -54,10 +55,13 @@ class _Watcher:
 class Watchers:
     """Those of one session; one encode serves all who take the same codec."""
 
-    def __init__(self, settings: Settings, ports: PortRange | None, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, ports: PortRange | None, metrics: Metrics, links: LinkWatch
+    ) -> None:
         self._settings = settings
         self._ports = ports
         self._metrics = metrics
+        self._links = links
         self._admission = Admission(settings.max_watchers, settings.retry_after_s)
         self._broadcast = Broadcast(metrics.watched_frames.inc, self._fail)
         self._open: dict[str, _Watcher] = {}
@@ -134,6 +138,7 @@ class Watchers:
         peer.on_end = lambda _outcome: watcher.ended.set()
         self._open[watcher_id] = watcher
         self._metrics.watchers.inc()
+        self._links.join(peer)
         stay = asyncio.create_task(self._stay(watcher_id, watcher))
         self._stays.add(stay)
         stay.add_done_callback(self._stays.discard)
@@ -155,6 +160,7 @@ class Watchers:
             self._metrics.watchers.dec()
             self._admission.leave()
             await watcher.peer.close()
+            await self._links.leave(watcher.peer)
 
     def _fail(self, error: Exception) -> None:
         """An encoder has failed: nobody is left to look at a still picture."""

@@ -5,9 +5,12 @@ so the received packets are read where it keeps them.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from aiortc import (
     RTCRemoteInboundRtpStreamStats,
+    RTCRtpReceiver,
+    RTCRtpSender,
     RTCRtpTransceiver,
     RTCTransportStats,
 )
@@ -43,14 +46,13 @@ async def read_link(transceiver: RTCRtpTransceiver, codec_in: str | None, asked:
     told = next((s for s in report if isinstance(s, RTCRemoteInboundRtpStreamStats)), None)
     streams = _received(receiver)
     sends = transceiver.currentDirection in {"sendrecv", "sendonly"}
-    packets_out: int = getattr(sender, "_RTCRtpSender__packet_count")
     return Link(
         codec_in=codec_in,
         codec_out=transceiver._codecs[0].name if sends else None,  # noqa: SLF001 (no public way)
         bytes_in=transport.bytesReceived,
         bytes_out=transport.bytesSent,
         packets_in=sum(stream.packets_received for stream in streams),
-        packets_out=packets_out,
+        packets_out=_private(sender, "packet_count"),
         lost_in=sum(stream.packets_lost for stream in streams),
         lost_out=0 if told is None else told.packetsLost,
         key_frames_asked=asked,
@@ -58,8 +60,13 @@ async def read_link(transceiver: RTCRtpTransceiver, codec_in: str | None, asked:
     )
 
 
-def _received(receiver: object) -> list[StreamStatistics]:
+def _received(receiver: RTCRtpReceiver) -> list[StreamStatistics]:
     """The streams of video; those of retransmissions are left out."""
-    streams = getattr(receiver, "_RTCRtpReceiver__remote_streams")
-    retransmissions = getattr(receiver, "_RTCRtpReceiver__rtx_ssrc")
+    streams = _private(receiver, "remote_streams")
+    retransmissions = _private(receiver, "rtx_ssrc")
     return [stream for ssrc, stream in streams.items() if ssrc not in retransmissions]
+
+
+def _private(owner: RTCRtpReceiver | RTCRtpSender, name: str) -> Any:
+    """A name-mangled attribute of aiortc 1.16."""
+    return getattr(owner, f"_{type(owner).__name__}__{name}")
