@@ -9,11 +9,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Final
 
-from sam2_rt.engine import StepResult, TickLost
+from sam2_rt.engine import StepResult, StreamLost, TickLost
 from streamer.config import Settings
-from streamer.conversation import Conversation, Question
+from streamer.conversation import Conversation
 from streamer.display import Display
 from streamer.finder import Finder
+from streamer.losses import Losses
 from streamer.mask_sender import MaskSender
 from streamer.metrics import Metrics
 from streamer.parking import Inherited, Parking
@@ -28,10 +29,6 @@ log = logging.getLogger(__name__)
 
 _STATS_INTERVAL_S: Final = 1.0
 _MAX_TOLD_SIZES: Final = 16
-_MAX_LOST_IN_A_ROW: Final = 30
-"""Frames without an answer of the engine, after which a session ends: a second of video."""
-_TELL_LOST_S: Final = 5.0
-"""Between two words about lost frames."""
 _AWAY: Final = frozenset({Outcome.VANISHED, Outcome.IDLE, Outcome.STALLED, Outcome.RESUMED})
 """Whoever leaves like this may come back for its tracks."""
 
@@ -70,9 +67,9 @@ class Session:
         self._told_sizes = deque[str](maxlen=_MAX_TOLD_SIZES)
         """What was said of frames that are too large."""
         self._last_arrival: Arrival | None = None
-        self._lost_in_a_row = 0
-        """Frames that the engine had no answer for."""
-        self._told_lost_at_s = -_TELL_LOST_S
+        self._losses = Losses(session_id, self._conversation, tally)
+        self._stream_id = -1
+        """Of the engine; one that is lost is followed by another."""
         self._has_video = asyncio.Event()
         """Set by the first frame."""
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -155,13 +152,13 @@ class Session:
         return self._ended.result()
 
     async def _work(self) -> None:
-        inherited = self._inherited
-        stream_id = await self._worker.open() if inherited is None else inherited.stream_id
+        heir = self._inherited
+        self._stream_id = await self._worker.open() if heir is None else heir.stream_id
         try:
             async with asyncio.TaskGroup() as group:
                 work = (
                     self._receive(),
-                    self._track(stream_id),
+                    self._track(),
                     self._mask_sender.run(),
                     self.display.show(),
                     self.display.configure(),
@@ -174,7 +171,7 @@ class Session:
                 for task in tasks:
                     task.cancel()
         finally:
-            await self._let_go(stream_id)
+            await self._let_go(self._stream_id)
 
     async def _let_go(self, stream_id: int) -> None:
         """Closes the stream, or keeps it for a viewer who did not mean to leave."""
@@ -219,18 +216,21 @@ class Session:
             self._told_sizes.append(too_large)
             self._conversation.say(ErrorMessage(code="too_large", message=too_large))
 
-    async def _track(self, stream_id: int) -> None:
+    async def _track(self) -> None:
         """The frame loop: the newest frame, and what was said since the last, make one step."""
         while True:
             arrival = await self._arrivals.take()
-            question = self._conversation.ask(stream_id, arrival)
+            question = self._conversation.ask(self._stream_id, arrival)
             begun_s = time.monotonic()
             try:
                 step = await self._worker.timed_step(question.request)
             except TickLost as lost:
-                self._lose(question, lost)
+                self._losses.add(question, lost)
+                if isinstance(lost, StreamLost):
+                    before = self.last_result
+                    self._stream_id = await self._losses.begin_again(self._worker, before)
                 continue
-            self._lost_in_a_row = 0
+            self._losses.end()
             result = step.result
             self._tally.step(arrival, step, time.monotonic() - begun_s)
             self._conversation.answer(question, result)
@@ -238,21 +238,6 @@ class Session:
             self._mask_sender.put(arrival, result)
             self.display.put(arrival.frame, result)
             self._finder.put(arrival, result)
-
-    def _lose(self, question: Question, lost: TickLost) -> None:
-        """Goes on with the next frame. Raises what it was given after too many in a row."""
-        self._tally.drop("lost")
-        self._conversation.lose(question)
-        self._lost_in_a_row += 1
-        if self._lost_in_a_row >= _MAX_LOST_IN_A_ROW:
-            raise lost
-        now_s = time.monotonic()
-        if now_s - self._told_lost_at_s < _TELL_LOST_S:
-            return
-        self._told_lost_at_s = now_s
-        log.warning("session %s lost a frame: %s", self.session_id, lost)
-        words = "the engine had no answer for a frame; tracking goes on with the next"
-        self._conversation.refuse(ProtocolError("frame_lost", words))
 
     def _greet(self) -> None:
         assert self._worker.info is not None, "nobody is let in before the engine is loaded"

@@ -9,7 +9,7 @@ from session_stage import Stage, stage
 from fake_engine import FakeEngine
 from sam2_rt.engine import StepRequest, StepResult, TickLost
 from sam2_rt.tracking.prompt import Prompt
-from streamer import session
+from streamer import losses
 from streamer.handover import Resumed
 from streamer.prompt_queue import Asked
 from streamer.protocol import AckMessage, ErrorMessage
@@ -133,7 +133,7 @@ async def test_tracks_that_were_resumed_are_not_lost_with_the_first_frame():
 async def test_an_engine_that_never_answers_again_ends_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(session, "_MAX_LOST_IN_A_ROW", 3)
+    monkeypatch.setattr(losses, "_MAX_IN_A_ROW", 3)
     async with stage(LossyEngine()) as here:
         viewer, running = await begun(here)
         await lose(here, viewer, 2, count=2)

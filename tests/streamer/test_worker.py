@@ -19,9 +19,11 @@ class SlowEngine(FakeEngine):
     def __init__(self) -> None:
         super().__init__()
         self.may_step = threading.Event()
+        self.is_asked = threading.Event()
         self.threads: set[int] = set()
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+        self.is_asked.set()
         self.may_step.wait(5)
         self.threads.add(threading.get_ident())
         return super().step(requests)
@@ -159,7 +161,7 @@ async def test_a_stop_that_cannot_wait_tells_whoever_waits():
     worker = Worker(lambda: engine, 1, 16)
     worker.start()
     stepping = asyncio.create_task(worker.step(request(await worker.open())))
-    await asyncio.sleep(0)
+    await asyncio.to_thread(engine.is_asked.wait, 5)
     waiting = asyncio.create_task(worker.open())
     closing = asyncio.create_task(worker.close(1))
     await asyncio.sleep(0)
