@@ -2,7 +2,8 @@
 
 aiortc 1.16 waits for the first packet of the next frame, and lets at most one frame go for each
 packet that comes: after one loss a stream of one-packet frames stays behind for ever. A packet
-that nobody sends again holds up 512 others, and frames wait for the decoder without a bound.
+that nobody sends again holds up 512 others, and frames wait for the decoder without a bound. A
+missing packet is asked for once; when that is lost too, nobody asks again.
 """
 
 import asyncio
@@ -14,16 +15,27 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 from aiortc.utils import uint16_add, uint16_gt
 
+from streamer.rtc.consent import round_trip_s
 from streamer.rtc.packet_times import PacketTimes
 
-GAP_S: Final = 0.2
-"""For how long a missing packet is waited for: two round trips of 70 ms and 60 ms of jitter."""
+ROUND_TRIP_S: Final = 0.07
+"""Taken for the link's while that is not known."""
+MAX_GAP_S: Final = 0.5
+"""For which a missing packet is waited for at most, however long the round trip."""
 KEY_FRAME_INTERVAL_S: Final = 0.5
 """Between two requests for a key frame, at least; each costs the sender a large frame."""
 MAX_WAITING_FRAMES: Final = 8
 """Before the decoder; what comes then is dropped."""
 
 _CAPACITY_PACKETS: Final = 512  # aiortc's for video
+_JITTER_S: Final = 0.06
+_ASK_AGAIN_S: Final = 0.02
+"""After one round trip: what was asked for should be here."""
+
+
+def gap_s(trip_s: float | None) -> float:
+    """For how long a missing packet is waited for: two round trips, to ask twice, and jitter."""
+    return min(2 * (ROUND_TRIP_S if trip_s is None else trip_s) + _JITTER_S, MAX_GAP_S)
 
 
 class PromptJitterBuffer(JitterBuffer):
@@ -51,19 +63,30 @@ class PromptJitterBuffer(JitterBuffer):
                 return JitterFrame(data, packets[0].timestamp)
         return None
 
-    def give_up(self, now_s: float) -> bool:
-        """Drops what a packet missing for GAP_S holds up, to the next frame's first packet.
+    def held_up_s(self, now_s: float) -> float:
+        """For how long the first frame has waited for a missing packet; 0: none is missing.
 
-        Call when next_frame() has none. True when something was dropped: later frames refer to
-        it, so that a key frame is needed.
+        Call when next_frame() has none.
         """
-        hole = self._hole()
-        if hole is None or self._origin is None:
+        if self._origin is None or self._hole() is None:
             self._held_up = None
-            return False
+            return 0.0
         if self._held_up is None or self._held_up[0] != self._origin:
             self._held_up = (self._origin, now_s)
-        if now_s - self._held_up[1] < GAP_S:
+        return now_s - self._held_up[1]
+
+    def missing(self) -> list[int]:
+        """Sequence numbers that were passed and did not come, the first frame's first."""
+        spanned = range(self._num_spanned())
+        return [uint16_add(self._origin or 0, n) for n in spanned if self._at(n) is None]
+
+    def give_up(self) -> bool:
+        """Drops what a missing packet holds up, to the next frame's first packet.
+
+        True when something was dropped: later frames refer to it, so that a key frame is needed.
+        """
+        hole = self._hole()
+        if hole is None:
             return False
         for count in range(hole + 1, self._num_spanned()):
             before, packet = self._at(count - 1), self._at(count)
@@ -132,6 +155,9 @@ class Intake:
         """Losses that were not repaired in time."""
         self.key_frame_requests = 0
         """Sent for one of these two reasons."""
+        self.asked_again = 0
+        """Times that missing packets were asked for once more."""
+        self._receiver = receiver
         self.times = PacketTimes()
         """Of the frames that were handed to the decoder."""
         self.codec: str | None = None
@@ -140,6 +166,9 @@ class Intake:
         self._names.set("jitter_buffer", buffer := PromptJitterBuffer())
         self._buffer = buffer
         self._send_pli = receiver._send_rtcp_pli  # noqa: SLF001 (no public way)
+        self._send_nack = receiver._send_rtcp_nack  # noqa: SLF001
+        self._has_asked_again = False
+        """For what the first frame lacks now."""
         self._needs_key_frame = False
         self._asked_at_s = float("-inf")
 
@@ -154,15 +183,28 @@ class Intake:
         self.codec = codec.name
         self.times.come(packet.timestamp)
         self._hand_on(codec)
-        if self._buffer.give_up(now_s):
-            self.gaps += 1
-            self._needs_key_frame = True
-            self._hand_on(codec)
+        ssrc = self._names.get("rtx_ssrc").get(packet.ssrc, packet.ssrc)
+        await self._mind_the_gap(codec, ssrc, now_s)
         if self._needs_key_frame and now_s - self._asked_at_s >= KEY_FRAME_INTERVAL_S:
             self._needs_key_frame = False
             self._asked_at_s = now_s
             self.key_frame_requests += 1
-            await self._send_pli(self._names.get("rtx_ssrc").get(packet.ssrc, packet.ssrc))
+            await self._send_pli(ssrc)
+
+    async def _mind_the_gap(self, codec: RTCRtpCodecParameters, ssrc: int, now_s: float) -> None:
+        """Asks once more for what is missing (generic NACK, RFC 4585), and then gives it up."""
+        held_up_s = self._buffer.held_up_s(now_s)
+        trip_s = round_trip_s(self._receiver) if held_up_s > 0 else None
+        if held_up_s >= gap_s(trip_s) and self._buffer.give_up():
+            self.gaps += 1
+            self._needs_key_frame = True
+            self._hand_on(codec)
+        elif held_up_s < (ROUND_TRIP_S if trip_s is None else trip_s) + _ASK_AGAIN_S:
+            self._has_asked_again = False
+        elif not self._has_asked_again:
+            self._has_asked_again = True
+            self.asked_again += 1
+            await self._send_nack(ssrc, self._buffer.missing())
 
     def _hand_on(self, codec: RTCRtpCodecParameters) -> None:
         waiting = self._names.get("decoder_queue")

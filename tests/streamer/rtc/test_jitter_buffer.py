@@ -10,12 +10,15 @@ from fake_viewer import eventually
 from loopback import connected
 from served import serving
 
+from streamer.rtc import jitter_buffer
 from streamer.rtc.jitter_buffer import (
-    GAP_S,
     KEY_FRAME_INTERVAL_S,
+    MAX_GAP_S,
     MAX_WAITING_FRAMES,
+    ROUND_TRIP_S,
     Intake,
     PromptJitterBuffer,
+    gap_s,
     release_at_once,
 )
 
@@ -82,6 +85,8 @@ async def test_a_receiver_takes_the_buffer():
     assert isinstance(receiver._RTCRtpReceiver__decoder_queue, queue.Queue)
     assert list(inspect.signature(receiver._send_rtcp_pli).parameters) == ["media_ssrc"]
     assert inspect.iscoroutinefunction(receiver._send_rtcp_pli)
+    assert list(inspect.signature(receiver._send_rtcp_nack).parameters) == ["media_ssrc", "lost"]
+    assert inspect.iscoroutinefunction(receiver._send_rtcp_nack)
     await connection.close()
 
 
@@ -90,15 +95,23 @@ async def test_a_private_name_that_went_away_is_noticed():
         release_at_once(object())  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("trip_s", "expected_s"),
+    [(0.0, 0.06), (0.05, 0.16), (0.2, 0.46), (3.0, MAX_GAP_S), (None, 2 * ROUND_TRIP_S + 0.06)],
+)
+def test_a_gap_lasts_two_round_trips_and_some_jitter(trip_s: float | None, expected_s: float):
+    assert gap_s(trip_s) == pytest.approx(expected_s)
+
+
 @pytest.mark.parametrize("first", [0, 65_533])
-def test_a_loss_that_is_not_repaired_is_given_up_in_time(first: int):
+def test_a_loss_that_is_not_repaired_is_given_up(first: int):
     buffer = PromptJitterBuffer()
     drained(buffer, packet(first, 0))
     for row in range(2, 5):
         assert drained(buffer, packet(first + row, 3000 * row)) == []
-    assert not buffer.give_up(0.0)
-    assert not buffer.give_up(0.9 * GAP_S)
-    assert buffer.give_up(GAP_S)
+    assert buffer.missing() == [(first + 1) % 65_536]
+    assert buffer.give_up()
+    assert buffer.missing() == []
     # Whether packet 2 begins a frame cannot be known without packet 1.
     assert [f.timestamp for f in drained(buffer, packet(first + 5, 15_000))] == [
         9000,
@@ -106,7 +119,7 @@ def test_a_loss_that_is_not_repaired_is_given_up_in_time(first: int):
         15_000,
     ]
     assert drained(buffer, packet(first + 1, 3000)) == []
-    assert not buffer.give_up(20.0)
+    assert not buffer.give_up()
 
 
 def test_a_gap_is_given_up_only_where_a_frame_begins():
@@ -114,41 +127,46 @@ def test_a_gap_is_given_up_only_where_a_frame_begins():
     drained(buffer, packet(0, 0))
     drained(buffer, packet(1, 3000, is_last=False))
     drained(buffer, packet(3, 6000, is_last=False))
-    assert not buffer.give_up(0.0)
     drained(buffer, packet(4, 6000))
-    assert not buffer.give_up(1.0)
+    assert not buffer.give_up()
     assert drained(buffer, packet(5, 9000, b"whole")) == []
-    assert buffer.give_up(2.0)
+    assert buffer.give_up()
     assert buffer.next_frame().data == b"whole"
 
 
-def test_a_repair_in_time_starts_the_next_wait_afresh():
+def test_each_loss_has_a_wait_of_its_own():
     buffer = PromptJitterBuffer()
-    for number in (0, 2, 4, 5):
+    drained(buffer, packet(0, 0))
+    assert buffer.held_up_s(0.0) == 0
+    for number in (2, 4, 5):
         drained(buffer, packet(number, 3000 * number))
-    assert not buffer.give_up(0.0)
+    assert [buffer.held_up_s(1.0), buffer.held_up_s(1.25)] == [0, 0.25]
+    assert buffer.missing() == [1, 3]
     assert len(drained(buffer, packet(1, 3000))) == 2
-    assert not buffer.give_up(GAP_S)
+    assert [buffer.held_up_s(1.5), buffer.held_up_s(2.0)] == [0, 0.5]
     assert len(drained(buffer, packet(3, 9000))) == 3
+    assert buffer.held_up_s(3.0) == 0
 
 
 def test_a_frame_that_is_still_arriving_is_no_gap():
     buffer = PromptJitterBuffer()
     drained(buffer, packet(0, 0))
     drained(buffer, packet(1, 3000, is_last=False))
-    assert not buffer.give_up(0.0)
-    assert not buffer.give_up(100.0)
+    assert [buffer.held_up_s(0.0), buffer.held_up_s(100.0)] == [0, 0]
+    assert not buffer.give_up()
     assert len(drained(buffer, packet(2, 3000))) == 1
 
 
 class Undecoded:
-    """A receiver whose decoder takes nothing, and the key frames that it asks for."""
+    """A receiver whose decoder takes nothing, and what it asks its sender for."""
 
     def __init__(self) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.receiver = self.connection.addTransceiver("video").receiver
         self.asked: list[int] = []
+        self.missed: list[list[int]] = []
         self.receiver._send_rtcp_pli = self._note
+        self.receiver._send_rtcp_nack = self._note_missing
         self.intake: Intake = release_at_once(self.receiver)
         vp8 = CODECS["video"][0]
         self.receiver._RTCRtpReceiver__codecs[vp8.payloadType] = vp8
@@ -158,6 +176,10 @@ class Undecoded:
 
     async def _note(self, media_ssrc: int) -> None:
         self.asked.append(media_ssrc)
+
+    async def _note_missing(self, media_ssrc: int, missing: list[int]) -> None:
+        assert media_ssrc == 77
+        self.missed.append(missing)
 
     async def take(self, number: int, now_s: float) -> None:
         arriving = packet(number, 3000 * number)
@@ -184,6 +206,31 @@ async def test_a_slow_decoder_has_few_frames_waiting_and_then_a_key_frame():
     assert slow.intake.key_frame_requests == 2
     slow.receiver._RTCRtpReceiver__decoder_thread = None
     await slow.connection.close()
+
+
+async def test_what_is_missing_is_asked_for_again_after_a_round_trip_and_then_given_up():
+    slow = Undecoded()
+    now_s = 0.0
+    for number in [0, 2, 4, 5, 6, 7, 8, 9]:
+        await slow.take(number, now_s)
+        now_s += 0.04
+    # 2 came at 0.04: asked again at 0.16, given up at 0.24, when the wait for 3 begins.
+    assert slow.missed == [[1, 3]]
+    assert (slow.intake.asked_again, slow.intake.gaps, slow.asked) == (1, 1, [77])
+    await slow.take(3, now_s)
+    assert slow.intake.gaps == 1
+    slow.receiver._RTCRtpReceiver__decoder_thread = None
+    await slow.connection.close()
+
+
+async def test_a_link_that_is_known_to_be_fast_is_waited_for_less(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jitter_buffer, "round_trip_s", lambda _receiver: 0.01)
+    fast = Undecoded()
+    for row, number in enumerate([0, 2, 3, 4, 5, 6]):
+        await fast.take(number, 0.02 * row)
+    assert (fast.missed, fast.intake.gaps) == ([[1]], 1)
+    fast.receiver._RTCRtpReceiver__decoder_thread = None
+    await fast.connection.close()
 
 
 async def test_video_goes_on_after_a_packet_that_is_never_sent_again(
