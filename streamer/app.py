@@ -25,6 +25,7 @@ from streamer.app_refusal import (
     require_type,
     service_of,
 )
+from streamer.app_sources import add_sources
 from streamer.app_whep import add_whep
 from streamer.app_whip import add_whip, location
 from streamer.config import Settings
@@ -84,6 +85,7 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     add_whep(app)
     add_prompts(app)
     add_masks(app)
+    add_sources(app)
     guarded = [Depends(require_token)]
     app.post("/offer", dependencies=guarded)(post_offer)
     app.get("/livez", response_class=PlainTextResponse)(livez)

@@ -3,24 +3,17 @@
 import asyncio
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, WebSocket
-from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
-from streamer import problem
-from streamer.bearer import Unauthorised
+from streamer.app_sockets import admit_socket, close_socket, refuse_socket
 from streamer.mask_reader import MaskReader
 from streamer.problem import Problem
-from streamer.service import Service
 from streamer.stay import Stay, UnknownSession
 
 FORMS: Final = ("binary", "coco")
 """As the control channel's `masks` message names them; `?form=`, the first if there is none."""
-
-_GOING_AWAY: Final = 1001
-"""RFC 6455, section 7.4.1."""
 
 
 def add_masks(app: FastAPI) -> None:
@@ -36,7 +29,7 @@ async def send_masks(socket: WebSocket, session_id: str) -> None:
             await socket.accept()
             await _serve(socket, stay, reader)
     except Problem as refused:
-        await _refuse(socket, refused)
+        await refuse_socket(socket, refused)
 
 
 async def _serve(socket: WebSocket, stay: Stay, reader: MaskReader) -> None:
@@ -52,7 +45,7 @@ async def _serve(socket: WebSocket, stay: Stay, reader: MaskReader) -> None:
     if sending.done() and not sending.cancelled():
         sending.result()
     if stay.has_ended.is_set():
-        await _close(socket, "the session has ended")
+        await close_socket(socket, "the session has ended")
 
 
 async def _send(socket: WebSocket, reader: MaskReader) -> None:
@@ -73,24 +66,11 @@ async def _until_left(socket: WebSocket) -> None:
         pass
 
 
-async def _close(socket: WebSocket, reason: str) -> None:
-    try:
-        await socket.close(_GOING_AWAY, reason)
-    except (WebSocketDisconnect, RuntimeError):  # Starlette's, when the reader was faster
-        return
-
-
 def _admit(socket: WebSocket, session_id: str) -> tuple[Stay, str]:
     """The session and the form of its masks. Raises Problem."""
-    service: Service = socket.app.state.service
-    _check_origin(socket, service)
+    service, _ = admit_socket(socket)
     try:
-        service.guard.admit(socket.headers.get("authorization"))
         stay = service.stay(session_id)
-    except Unauthorised as error:
-        service.metrics.tokens_refused.inc()
-        headers = {"WWW-Authenticate": error.challenge}
-        raise Problem(HTTPStatus.UNAUTHORIZED, str(error), headers) from error
     except UnknownSession as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     form = socket.query_params.get("form", FORMS[0])
@@ -102,17 +82,3 @@ def _admit(socket: WebSocket, session_id: str) -> tuple[Stay, str]:
         words = f"{settings.max_watchers} read the masks already"
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, words, headers)
     return stay, form
-
-
-def _check_origin(socket: WebSocket, service: Service) -> None:
-    """Browsers let any page open a WebSocket, so CORS is kept here (RFC 6455, section 10.2)."""
-    origin = socket.headers.get("origin")
-    if origin is None or {origin, "*"} & set(service.settings.cors_origins):
-        return
-    if urlsplit(origin).netloc != socket.headers.get("host"):
-        raise Problem(HTTPStatus.FORBIDDEN, "this page may not read masks: STREAMER_CORS_ORIGINS")
-
-
-async def _refuse(socket: WebSocket, refused: Problem) -> None:
-    answer = JSONResponse(refused.body(), refused.status, refused.headers, problem.CONTENT_TYPE)
-    await socket.send_denial_response(answer)

@@ -16,7 +16,6 @@ from streamer import turn
 from streamer.admission import Admission, Full
 from streamer.bearer import Guard
 from streamer.config import Settings, is_loopback
-from streamer.grant import Grant
 from streamer.handover import DrainMessage
 from streamer.link_watch import LinkWatch
 from streamer.loop_lag import measure_lag
@@ -157,7 +156,7 @@ class Service:
         carried = accept(self._seals, visit.resume, self.metrics)
         if carried is not None and self.is_ready:
             await self._end_soon(carried.session_id)  # its place may be the one that is free
-        subject, settings = visit.grant.subject, visit.grant.lower(self.settings)
+        subject, settings = visit.grant.subject, visit.lower(self.settings)
         most = settings.max_sessions_per_subject
         self._admission.enter(is_ready=self.is_ready, subject=subject, max_of_subject=most)
         viewer = make()
@@ -174,7 +173,7 @@ class Service:
             if isinstance(error, NoPorts):
                 raise Full(str(error), settings.retry_after_s, "no_ports") from error
             raise
-        return self._begin(viewer, sdp, visit.grant, going_on)
+        return self._begin(viewer, sdp, visit, going_on)
 
     def choose(self, session_id: str, output: Output) -> None:
         """What the viewer gets back at first. Raises UnknownSession."""
@@ -224,8 +223,8 @@ class Service:
             raise UnknownSession(session_id)
         return stay
 
-    def _begin(self, viewer: Viewer, sdp: str, grant: Grant, going_on: GoingOn | None) -> Stay:
-        settings = grant.lower(self.settings)
+    def _begin(self, viewer: Viewer, sdp: str, visit: Visit, going_on: GoingOn | None) -> Stay:
+        settings = visit.lower(self.settings)
         session_id = secrets.token_urlsafe(12)
         session = Session(session_id, viewer, self.worker, self._painter, self.metrics, settings)
         session.parking = self._parking
@@ -236,7 +235,7 @@ class Service:
         self._links.join(viewer)
         session.display.audience = watchers
         resumed = () if going_on is None else going_on.resumed.tracks
-        stay = Stay(session, viewer, teller, watchers, grant, sdp, resumed)
+        stay = Stay(session, viewer, teller, watchers, visit.grant, sdp, resumed)
         self._sessions[session_id] = stay
         self.metrics.sessions.set(self.num_open)
         self._tasks.create_task(self._run(stay), name=f"session {session_id}")

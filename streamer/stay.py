@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streamer.config import IceServer
+from streamer.config import IceServer, Settings
 from streamer.grant import ANYBODY, Grant
 from streamer.peer import Peer
 from streamer.resume import Teller
@@ -29,6 +29,13 @@ class Visit:
     resume: str | None = None
     """The last token of the session before this one."""
     grant: Grant = ANYBODY
+    patience_s: float = 0.0
+    """For which it may be without a frame, where that is longer than idle_timeout_s."""
+
+    def lower(self, settings: Settings) -> Settings:
+        """Those of the session that comes of it."""
+        idle_s = max(settings.idle_timeout_s, self.patience_s)
+        return self.grant.lower(settings.model_copy(update={"idle_timeout_s": idle_s}))
 
 
 FIRST_TIME: Final = Visit()

@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     """No frame for longer than `idle_timeout_s`."""
     NEVER_CONNECTED = "never_connected"
     """No frame at all within `connect_timeout_s`."""
+    FINISHED = "finished"
+    """A source has no more video."""
     STALLED = "stalled"
     """The viewer did not read what it was told."""
     STOPPED = "stopped"
