@@ -22,6 +22,7 @@ from sam2_rt.tracking.frame import Frame
 from streamer import protocol
 from streamer.config import IceServer
 from streamer.picture import FORMAT, to_frame, to_picture
+from streamer.rtc.consent import has_expired
 from streamer.rtc.fragment import MAX_CANDIDATES, Fragment, FragmentRefused, usable
 from streamer.rtc.jitter_buffer import Intake, release_at_once
 from streamer.rtc.link import Link, read_link
@@ -160,6 +161,7 @@ class Peer:
         try:
             picture = await receiver.track.recv()
         except MediaStreamError as error:
+            self._end()
             raise ViewerLeft from error
         assert isinstance(picture, av.VideoFrame)
         at_s = time.monotonic()
@@ -241,7 +243,7 @@ class Peer:
         elif channel.label == protocol.CONTROL and self._control is None:
             self._control = channel
             channel.on("message", self._hear)
-            channel.on("close", lambda: self.on_end(Outcome.LEFT))
+            channel.on("close", self._end)
             self.on_open()
 
     def _tell_sent(self, pts: int) -> None:
@@ -255,4 +257,9 @@ class Peer:
         if state == "failed":
             self.on_end(Outcome.VANISHED)
         elif state == "closed":
-            self.on_end(Outcome.LEFT)
+            self._end()
+
+    def _end(self) -> None:
+        """The connection is closed: by the viewer, or because nothing was heard of it."""
+        is_dead = self._video is not None and has_expired(self._video.receiver)
+        self.on_end(Outcome.VANISHED if is_dead else Outcome.LEFT)

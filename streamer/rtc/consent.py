@@ -7,6 +7,7 @@ mobile link, and measures nothing. Importing this module mends the process.
 
 import asyncio
 from typing import Final
+from weakref import WeakSet
 
 import aioice.ice
 from aioice import stun
@@ -24,12 +25,17 @@ _SMOOTHING: Final = 1 / 8
 _RETRANSMISSIONS: Final = 1
 """Of a question; then 1.5 s in all are waited for the answer."""
 
+_expired = WeakSet[aioice.ice.Connection]()
+"""Those whose peer is dead: aioice closes them like those that were hung up."""
+
 
 class TimedProtocol(StunProtocol):
     """As aioice's, and keeps the mean round trip of what it asked."""
 
     round_trip_s: float | None = None
     """None: nothing was answered in time yet."""
+    _num_unanswered = 0
+    """Questions in a row."""
 
     async def request(
         self,
@@ -39,16 +45,35 @@ class TimedProtocol(StunProtocol):
         retransmissions: int | None = None,
     ) -> tuple[stun.Message, tuple[str, int]]:
         """As aioice's; a question that it would ask once is asked again."""
-        if retransmissions == 0:
-            retransmissions = _RETRANSMISSIONS
         loop = asyncio.get_running_loop()
         asked_at_s = loop.time()
-        answer = await super().request(request, addr, integrity_key, retransmissions)
+        if retransmissions == 0:
+            answer = await self._ask(request, addr, integrity_key)
+        else:
+            answer = await super().request(request, addr, integrity_key, retransmissions)
         taken_s = loop.time() - asked_at_s
         if taken_s < stun.RETRY_RTO:  # else nobody knows which of the two was answered
             mean_s = taken_s if self.round_trip_s is None else self.round_trip_s
             self.round_trip_s = mean_s + _SMOOTHING * (taken_s - mean_s)
         return answer
+
+    async def _ask(
+        self, request: stun.Message, addr: tuple[str, int], integrity_key: bytes | None
+    ) -> tuple[stun.Message, tuple[str, int]]:
+        try:
+            answer = await super().request(request, addr, integrity_key, _RETRANSMISSIONS)
+        except stun.TransactionError:
+            self._num_unanswered += 1
+            if self._num_unanswered >= MAX_FAILURES:
+                _expired.add(self.receiver)
+            raise
+        self._num_unanswered = 0
+        return answer
+
+
+def has_expired(receiver: RTCRtpReceiver) -> bool:
+    """Whether the connection that a receiver belongs to has ended because its peer was dead."""
+    return receiver.transport.transport._connection in _expired  # noqa: SLF001 (no public way)
 
 
 def round_trip_s(receiver: RTCRtpReceiver) -> float | None:

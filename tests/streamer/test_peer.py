@@ -3,6 +3,8 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aioice
+import aioice.ice
 import pytest
 from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection
 from av import VideoFrame
@@ -154,6 +156,20 @@ async def test_a_viewer_who_hangs_up_is_noticed():
         await eventually(lambda: ends == [Outcome.LEFT])
         with pytest.raises(ViewerLeft):
             await receive_all(peer)
+
+
+async def test_a_viewer_who_falls_silent_has_vanished(monkeypatch: pytest.MonkeyPatch):
+    async with pair() as (peer, other):
+        ends: list[Outcome] = []
+        peer.on_end = ends.append
+        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.02)
+        monkeypatch.setattr(aioice.stun, "RETRY_RTO", 0.02)
+        for protocol in other.sender.transport.transport._connection._protocols:
+            protocol.datagram_received = lambda _data, _addr: None
+        with pytest.raises(ViewerLeft):
+            await receive_all(peer)
+        await eventually(lambda: peer._connection.connectionState == "closed")
+        assert set(ends) == {Outcome.VANISHED}, "the first stands"
 
 
 async def test_more_media_than_one_video_is_declined():

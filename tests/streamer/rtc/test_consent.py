@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import aioice
 import aioice.ice
@@ -8,7 +9,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from streamer.rtc.addresses import use_addresses
-from streamer.rtc.consent import INTERVAL_S, MAX_FAILURES, TimedProtocol, round_trip_s
+from streamer.rtc.consent import INTERVAL_S, MAX_FAILURES, TimedProtocol, has_expired, round_trip_s
 
 
 @asynccontextmanager
@@ -35,6 +36,12 @@ def fall_silent(connection: aioice.Connection) -> None:
         protocol.datagram_received = lambda _data, _addr: None
 
 
+def receiver_of(connection: aioice.Connection) -> SimpleNamespace:
+    """As aiortc nests them: a receiver, DTLS, ICE."""
+    ice = SimpleNamespace(_connection=connection)
+    return SimpleNamespace(transport=SimpleNamespace(transport=ice))
+
+
 def protocol_of(connection: aioice.Connection) -> TimedProtocol:
     (one,) = connection._nominated.values()
     assert isinstance(one.protocol, TimedProtocol)
@@ -59,6 +66,8 @@ async def test_a_peer_that_falls_silent_is_dead_after_some_questions(
         event = await ours.get_event()
         assert isinstance(event, aioice.ConnectionClosed)
         assert asked.count(ours) == MAX_FAILURES
+        assert has_expired(receiver_of(ours))
+        assert not has_expired(receiver_of(theirs))
 
 
 async def test_one_question_that_is_lost_is_asked_again(monkeypatch: pytest.MonkeyPatch):
