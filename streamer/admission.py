@@ -4,7 +4,13 @@ from collections import Counter
 from typing import Literal
 
 FullKind = Literal[
-    "full", "not_ready", "no_ports", "subject_full", "sources_full", "subject_sources_full"
+    "full",
+    "not_ready",
+    "no_ports",
+    "watchers_full",
+    "subject_full",
+    "sources_full",
+    "subject_sources_full",
 ]
 
 

@@ -33,7 +33,7 @@ from streamer.output import from_query
 from streamer.problem import Problem
 from streamer.service import Service
 from streamer.stay import Visit
-from streamer.worker import Steps, WorkerState
+from streamer.worker import Steps
 
 WEB: Final = Path(__file__).parent / "web"
 
@@ -90,7 +90,8 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     app.post("/offer", dependencies=guarded)(post_offer)
     app.get("/livez", response_class=PlainTextResponse)(livez)
     app.get("/readyz", response_class=PlainTextResponse)(readyz)
-    app.get("/metrics", response_class=PlainTextResponse)(get_metrics)
+    if settings.metrics_port is None:
+        app.get("/metrics", response_class=PlainTextResponse)(get_metrics)
     app.get("/config", dependencies=guarded)(get_config)
     app.get("/", include_in_schema=False)(index)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
@@ -115,32 +116,25 @@ async def post_offer(request: Request) -> AnswerBody:
 
 
 async def livez(request: Request) -> Response:
-    """200 while the process can do its work: the engine's thread has not died."""
-    if service_of(request).worker.state is WorkerState.DEAD:
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the engine's thread died")
+    """200 while the process can do its work; an event loop that stands still answers nothing."""
+    why_dead = service_of(request).vitals.why_dead
+    if why_dead is not None:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, why_dead)
     return PlainTextResponse("ok")
 
 
 async def readyz(request: Request) -> Response:
-    """200 when the engine is loaded and the service does not drain or stop, full or not."""
-    service = service_of(request)
-    if not service.is_ready:
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the service is {_state(service)}")
+    """200 when the engine is loaded and warm and the service does not drain; full or not."""
+    why_unready = service_of(request).vitals.why_unready
+    if why_unready is not None:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the service is {why_unready}")
     return PlainTextResponse("ok")
-
-
-def _state(service: Service) -> str:
-    """Why it takes nobody."""
-    if service.is_stopping:
-        return "stopping"
-    return "draining" if service.is_draining else str(service.worker.state)
 
 
 async def get_metrics(request: Request) -> Response:
     """All Prometheus series."""
-    service = service_of(request)
-    service.metrics.ready.set(service.is_ready)
-    return Response(service.metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+    exposition = service_of(request).metrics.exposition()
+    return Response(exposition, media_type=metrics.CONTENT_TYPE)
 
 
 async def get_config(request: Request) -> Config:

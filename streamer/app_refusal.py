@@ -24,6 +24,8 @@ _REASONS: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
 }
 """Why an offer is refused before it is read, for the metrics."""
+_FOR_WANT_OF_PODS: Final = frozenset({"full", "no_ports", "not_ready"})
+"""Kinds of Full after which the viewer waits, as one more pod would end."""
 
 
 def service_of(request: Request) -> Service:
@@ -77,7 +79,10 @@ def refusals(request: Request) -> Iterator[None]:
         yield
     except BaseException as error:
         reason, refusal = _refusal(error)
-        service_of(request).metrics.offers_refused.labels(reason).inc()
+        service = service_of(request)
+        service.metrics.offers_refused.labels(reason).inc()
+        if isinstance(error, Full) and error.kind in _FOR_WANT_OF_PODS:
+            service.vitals.turn_away(error.retry_after_s)
         if refusal is None:
             raise
         raise refusal from error

@@ -88,6 +88,11 @@ class Settings(LimitSettings, SourceSettings):
     """The `aud` that tokens must name. None: tokens must name none."""
     cors_origins: tuple[str, ...] = ()
     """Of other pages whose scripts may use the service, as "https://example.org"; or "*"."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Serves /metrics on a port of its own, at `host`, and no longer beside the offers. 0: any free
+    one; None: there is none."""
+    engine_stall_s: float = Field(default=60.0, gt=0)
+    """For which a step may take; then /livez says that the engine hangs."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     model: str = "nano"

@@ -20,6 +20,7 @@ from streamer.handover import DrainMessage
 from streamer.link_watch import LinkWatch
 from streamer.loop_lag import measure_lag
 from streamer.metrics import Metrics
+from streamer.metrics_server import MetricsServer
 from streamer.output import Output
 from streamer.parking import Parking
 from streamer.peer import Peer
@@ -32,8 +33,9 @@ from streamer.rtc.sdp import with_bitrate_hints, with_public_address
 from streamer.session import Session
 from streamer.stay import FIRST_TIME, Answer, Stay, UnknownSession, Visit
 from streamer.viewer import Outcome, Viewer
+from streamer.vitals import Vitals
 from streamer.watchers import Watchers
-from streamer.worker import Steps, Worker, WorkerState
+from streamer.worker import Steps, Worker
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Service:
         self.is_draining = False
         """Viewers were told to go elsewhere."""
         self.is_stopping = False
+        self.metrics_port: int | None = None
+        """Where the metrics are, if they have a port of their own."""
         self._stop_by_s = 0.0
         """When to give the engine up, by time.monotonic(), once is_stopping."""
         self._admission = Admission(settings.max_sessions, settings.retry_after_s)
@@ -80,8 +84,14 @@ class Service:
         self.worker = Worker(self._load, settings.max_batch, max_waiting)
         self._parking = Parking(self.worker, settings.max_parked, settings.park_s, self.metrics)
         self._links = LinkWatch(self.metrics)
+        self.vitals = Vitals(self, settings.engine_stall_s)
+        self.vitals.show(self.metrics)
         self.worker.start()
         self._until_exit.callback(self._painter.shutdown, wait=True)
+        if settings.metrics_port is not None:
+            own = MetricsServer(self.metrics, settings.host, settings.metrics_port)
+            self._until_exit.push_async_callback(asyncio.to_thread, own.close)
+            self.metrics_port = own.port
         self._tasks = await self._until_exit.enter_async_context(asyncio.TaskGroup())
         watches = (measure_lag(self.metrics), self._parking.run(), self._links.run())
         self._watches = [self._tasks.create_task(watch) for watch in watches]
@@ -105,8 +115,7 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """The engine is loaded and sessions are taken. A full service is ready."""
-        is_leaving = self.is_draining or self.is_stopping
-        return self.worker.state is WorkerState.READY and not is_leaving
+        return self.vitals.why_unready is None
 
     @property
     def num_open(self) -> int:
@@ -237,7 +246,7 @@ class Service:
         resumed = () if going_on is None else going_on.resumed.tracks
         stay = Stay(session, viewer, teller, watchers, visit.grant, sdp, resumed)
         self._sessions[session_id] = stay
-        self.metrics.sessions.set(self.num_open)
+        self.metrics.offers_accepted.inc()
         self._tasks.create_task(self._run(stay), name=f"session {session_id}")
         return stay
 
@@ -251,7 +260,6 @@ class Service:
             telling.cancel()
             del self._sessions[session.session_id]
             self._ended.append(session.session_id)
-            self.metrics.sessions.set(self.num_open)
             self._admission.leave(stay.grant.subject)
             stay.has_ended.set()
             await self._links.leave(stay.viewer)

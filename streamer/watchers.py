@@ -87,7 +87,10 @@ class Watchers:
         Raises Full (for want of UDP ports too), OfferError, NoCandidates, or TimeoutError when no
         answer came to be.
         """
-        self._admission.enter(is_ready=not self._is_closed)
+        try:
+            self._admission.enter(is_ready=not self._is_closed)
+        except Full as full:  # of this session, and no other pod could help
+            raise Full(str(full), full.retry_after_s, "watchers_full") from full
         settings = self._settings
         servers = turn.ice_servers(settings)
         used = servers if settings.uses_ice_servers else ()
