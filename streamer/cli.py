@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,13 @@ def serve(  # noqa: PLR0913, PLR0917 (the options of a command are its parameter
         Console(stderr=True).print(f"[red]{error}", highlight=False)
         raise typer.Exit(2) from error
     _log_to(console, settings.log_level)
-    sys.exit(_run(settings, console))
+    try:
+        code = _run(settings, console)
+    except SystemExit as end:  # uvicorn's, when it cannot start
+        code = int(end.code or 0)
+    sys.stdout.flush()
+    # The engine may still be loading on its thread: torn down in the middle of it, torch aborts.
+    os._exit(code)
 
 
 @app.command()
@@ -79,6 +86,7 @@ def _run(settings: Settings, console: Console) -> int:
         PresenceLimits,
         TrackerConfig,
     )
+    from sam2_rt.remote.engine_process import EngineProcess  # noqa: PLC0415
     from streamer.server import Server  # noqa: PLC0415
     from streamer.worker import Worker  # noqa: PLC0415
 
@@ -119,8 +127,11 @@ def _run(settings: Settings, console: Console) -> int:
                 "choose another with --model or --checkpoint."
             )
 
-    server = Server(settings, lambda: Engine.load(config), tell_address, tell_model)
-    return server.run_to_end()
+    load = partial(Engine.load, config)
+    if settings.media_workers == 0:
+        return Server(settings, load, tell_address, tell_model).run_to_end()
+    with EngineProcess(load, settings.max_frame_pixels) as engine:
+        return Server(settings, engine.connect, tell_address, tell_model).run_to_end()
 
 
 def _log_to(console: Console, level: str) -> None:

@@ -120,6 +120,10 @@ class Settings(LimitSettings, SourceSettings):
     drop_after_frames: int = Field(default=1800, ge=1)
     """Hidden frames after which a track is dropped."""
 
+    media_workers: int = Field(default=0, ge=0, le=1)
+    """0: all in one process. 1: the engine has a process of its own (Linux), so that codecs and
+    signalling share no interpreter with the model; when it dies it is started anew, and sessions
+    go on."""
     max_batch: int = Field(default=8, ge=1)
     """Requests in one call of the engine."""
     compiled_rows: int = Field(default=0, ge=0)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from sam2_rt.engine import Applied, EventKind, Refused, StepRequest, StepResult
+from sam2_rt.engine import Applied, Refused, StepRequest, StepResult
 from sam2_rt.tracking.prompt import Prompt
 from streamer import protocol
 from streamer.handover import Resumed
@@ -131,8 +131,7 @@ class Conversation:
         self._restored = (*self._restored, *(Asked(None, prompt, None) for prompt in kept))
         for track_id in set(tracks) - removed - {prompt.track_id for prompt in kept}:
             frame = self._frame_name(self._names[-1][0])
-            kind = EventKind.DROPPED.value
-            self.say(protocol.EventMessage(kind=kind, track_id=track_id, frame=frame))
+            self.say(protocol.EventMessage(kind="dropped", track_id=track_id, frame=frame))
 
     def ask(self, stream_id: int, arrival: Arrival) -> Question:
         """The step of a frame, with what was said since the last."""

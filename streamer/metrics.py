@@ -73,6 +73,9 @@ class Metrics:
             "engine_heartbeat_age_seconds",
             "Since the engine's last sign of life: the length of its step; 0 unless it is loaded.",
         )
+        self.engines_lost = counter(
+            "engines_lost_total", "Engines whose process died; another was loaded."
+        )
         self.loop_lag_seconds = gauge(
             "loop_lag_seconds", "Longest delay of a timer of the event loop in the last second."
         )

@@ -82,6 +82,7 @@ class Service:
         settings = self.settings
         max_waiting = _JOBS_PER_SESSION * settings.max_sessions + settings.max_parked
         self.worker = Worker(self._load, settings.max_batch, max_waiting)
+        self.worker.on_lost = self.metrics.engines_lost.inc
         self._parking = Parking(self.worker, settings.max_parked, settings.park_s, self.metrics)
         self._links = LinkWatch(self.metrics)
         self.vitals = Vitals(self, settings.engine_stall_s)

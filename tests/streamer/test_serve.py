@@ -1,10 +1,13 @@
 """`streamer serve` as a program: its words, its probes, its end."""
 
+import os
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,9 +17,17 @@ WITHOUT_WEIGHTS = "from sam2_rt.model import zoo; zoo.BUNDLED = zoo.BUNDLED / 'n
 
 
 @contextmanager
-def served(*options: str, before: str = "") -> Iterator["subprocess.Popen[str]"]:
+def served(
+    *options: str, before: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-c", before + SERVE, "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
     try:
         yield process
     finally:
@@ -51,6 +62,26 @@ def test_serve_tells_its_address_is_ready_with_the_bundled_nano_and_ends_with_0(
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert "untrained" not in process.stdout.read()
+
+
+def children_of(pid: int) -> list[int]:
+    """Of any of its threads."""
+    told = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for child in " ".join(told).split()]
+
+
+def test_the_engine_may_have_a_process_of_its_own_which_ends_with_the_service():
+    with served(environment={"STREAMER_MEDIA_WORKERS": "1"}) as process:
+        url = line_with(process, "Open http://").split()[1]
+        line_with(process, "Ready: nano")
+        assert httpx.get(f"{url}/config").json()["is_trained"]
+        descriptors = [os.pidfd_open(pid) for pid in children_of(process.pid)]
+        assert descriptors
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        for descriptor in descriptors:
+            assert select.select([descriptor], [], [], 20)[0], "it is still there"
+            os.close(descriptor)
 
 
 def test_an_unknown_model_ends_it_with_1_and_a_reason():
