@@ -1,12 +1,17 @@
-"""A viewer outside the container."""
+"""A viewer outside the container, who may have nothing but a relay."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av
+import httpx
 import numpy as np
+from aiortc import RTCConfiguration, RTCIceServer
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
+import streamer.client_link
 from streamer.client import Client, Point
 
 
@@ -22,11 +27,31 @@ async def frames() -> AsyncIterator[av.VideoFrame]:
         await asyncio.sleep(1 / 15)
 
 
-async def get_a_mask(url: str) -> None:
-    """Clicks the disc, and returns once a mask that is not empty came."""
+async def get_a_mask(url: str) -> set[str]:
+    """Clicks the disc; once a mask that is not empty came, the kinds of the client's candidates."""
     async with asyncio.timeout(120), Client(url, frames()) as client:
         await client.prompt(1, points=[Point(0.5, 0.5)])
         async for masks in client.masks():
             if any(track.mask.any() for track in masks.frame.objects):
-                return
+                gatherer = client._link._peer.sctp.transport.transport.iceGatherer
+                return {candidate.type for candidate in gatherer.getLocalCandidates()}
     raise AssertionError("the service ended the session")
+
+
+def named_server(url: str) -> dict[str, str]:
+    """The one of the service's settings, with the user that it minted for us."""
+    (server,) = httpx.get(f"{url}/config").json()["iceServers"]
+    return server
+
+
+@contextmanager
+def relay_only(named: dict[str, str]) -> Iterator[None]:
+    """Clients that are made meanwhile have nothing but this TURN server."""
+    server = RTCIceServer(named["urls"], named["username"], named["credential"])
+    relayed = RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+    plain = streamer.client_link.RTCConfiguration
+    streamer.client_link.RTCConfiguration = lambda **_: relayed
+    try:
+        yield
+    finally:
+        streamer.client_link.RTCConfiguration = plain

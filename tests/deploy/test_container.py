@@ -151,6 +151,18 @@ def test_it_holds_what_constraints_pin_and_no_tools_of_the_tests(running: Runnin
     assert not {"pytest", "ruff", "transformers", "mujoco"} & set(found)
 
 
+def test_its_bill_of_materials_lists_what_is_in_it(running: Running):
+    code = "import sys; print(open(sys.prefix + '/share/sbom.cdx.json').read())"
+    bill = json.loads(running.inside(code))
+    assert bill["bomFormat"] == "CycloneDX"
+    components = {c["name"].lower().replace("_", "-"): c for c in bill["components"]}
+    installed = json.loads(running.inside(LIST_PACKAGES))
+    listed = {name: component["version"] for name, component in components.items()}
+    assert listed == {name.replace("_", "-"): v for name, v in installed.items()}
+    assert components["aiortc"]["purl"] == f"pkg:pypi/aiortc@{installed['aiortc']}"
+    assert "serialNumber" not in bill  # the same files make the same bill
+
+
 def test_labels_say_what_it_is(image: str):
     command = ["podman", "image", "inspect", image]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

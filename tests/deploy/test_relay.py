@@ -13,7 +13,10 @@ import pytest
 import yaml
 from aioice import stun, turn
 from observed import DEPLOY
+from outside import get_a_mask, named_server, relay_only
+from served import serving
 
+from fake_engine import FakeEngine
 from streamer.turn import mint
 
 SERVICE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["coturn"]
@@ -107,3 +110,17 @@ async def test_it_relays_to_the_service_and_to_nothing_near(tmp_path: Path):
         assert await error_for(server[0], server) is None
         for near in NEAR - {server[0]}:
             assert await error_for(near, server) == 403, near
+
+
+async def test_a_client_that_has_nothing_but_a_relay_gets_masks(tmp_path: Path):
+    async with coturn(tmp_path) as (address, port):
+        settings = {
+            "media_addresses": (address,),
+            "ice_servers": ({"urls": f"turn:{address}:{port}"},),
+            "turn_secret": SECRET,
+            "uses_ice_servers": False,
+        }
+        async with serving(FakeEngine, **settings) as served:
+            named = await asyncio.to_thread(named_server, served.url)
+            with relay_only(named):
+                assert await get_a_mask(served.url) == {"relay"}
