@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Final, Literal
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from streamer import metrics, problem, turn
+from streamer import metrics, turn
 from streamer.app_cors import Cors
 from streamer.app_masks import add_masks
+from streamer.app_peer import add_load
+from streamer.app_placing import place
 from streamer.app_prompts import add_prompts
+from streamer.app_proxy import Proxy
 from streamer.app_refusal import (
     grant_of,
     read_body,
@@ -24,7 +27,9 @@ from streamer.app_refusal import (
     require_token,
     require_type,
     service_of,
+    to_response,
 )
+from streamer.app_session import add_session
 from streamer.app_sources import add_sources
 from streamer.app_whep import add_whep
 from streamer.app_whip import add_whip, location
@@ -80,14 +85,17 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     app = FastAPI(title="streamer", lifespan=lifespan)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_middleware(Proxy)
     app.add_middleware(Cors, origins=settings.cors_origins)
     add_whip(app)
     add_whep(app)
     add_prompts(app)
     add_masks(app)
     add_sources(app)
+    add_session(app)
+    add_load(app)
     guarded = [Depends(require_token)]
-    app.post("/offer", dependencies=guarded)(post_offer)
+    app.post("/offer", response_model=AnswerBody, dependencies=guarded)(post_offer)
     app.get("/livez", response_class=PlainTextResponse)(livez)
     app.get("/readyz", response_class=PlainTextResponse)(readyz)
     if settings.metrics_port is None:
@@ -98,21 +106,26 @@ def create_app(settings: Settings, load: Callable[[], Steps]) -> FastAPI:
     return app
 
 
-async def post_offer(request: Request) -> AnswerBody:
+async def post_offer(request: Request) -> AnswerBody | Response:
     """The same as WHIP in JSON: {"sdp", "type": "offer"}."""
+    service = service_of(request)
     with refusals(request):
         require_type(request, "application/json")
-        offer = Offer.model_validate_json(await read_body(request))
+        offer = Offer.model_validate_json(body := await read_body(request))
         output = from_query(request.query_params)
-        visit = Visit(offer.resume, grant_of(request))
-        answer = await service_of(request).answer(offer.sdp, visit)
-        service_of(request).choose(answer.session_id, output)
-    return AnswerBody(
-        sdp=answer.sdp,
-        session=answer.session_id,
-        location=location(answer.session_id),
-        resumed=answer.resumed,
-    )
+
+        async def here() -> AnswerBody:
+            visit = Visit(offer.resume, grant_of(request))
+            answer = await service.answer(offer.sdp, visit)
+            service.choose(answer.session_id, output)
+            return AnswerBody(
+                sdp=answer.sdp,
+                session=answer.session_id,
+                location=location(answer.session_id),
+                resumed=answer.resumed,
+            )
+
+        return await place(request, body, offer.resume, here)
 
 
 async def livez(request: Request) -> Response:
@@ -155,7 +168,7 @@ async def index() -> FileResponse:
 
 async def _answer_problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return JSONResponse(error.body(), error.status, error.headers, problem.CONTENT_TYPE)
+    return to_response(error)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:

@@ -34,7 +34,7 @@ async def send_masks(socket: WebSocket, session_id: str) -> None:
 
 async def _serve(socket: WebSocket, stay: Stay, reader: MaskReader) -> None:
     """Until the session or the reader has gone."""
-    parts = (_send(socket, reader), _until_left(socket), stay.has_ended.wait())
+    parts = (_send(socket, reader), until_left(socket), stay.has_ended.wait())
     sending, *_ = tasks = [asyncio.ensure_future(part) for part in parts]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -60,7 +60,7 @@ async def _send(socket: WebSocket, reader: MaskReader) -> None:
         return
 
 
-async def _until_left(socket: WebSocket) -> None:
+async def until_left(socket: WebSocket) -> None:
     """Nothing is expected of the reader but to leave; what is said is not heard."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass

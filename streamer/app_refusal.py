@@ -1,14 +1,18 @@
 """Requests that are refused: bodies are read within limits, errors become Problems and counts."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
+from streamer import problem
 from streamer.admission import Full
+from streamer.app_peer import is_from_peer
 from streamer.bearer import Unauthorised
 from streamer.grant import Grant
 from streamer.problem import Problem
@@ -24,7 +28,7 @@ _REASONS: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
 }
 """Why an offer is refused before it is read, for the metrics."""
-_FOR_WANT_OF_PODS: Final = frozenset({"full", "no_ports", "not_ready"})
+FOR_WANT_OF_PODS: Final = frozenset({"full", "no_ports", "not_ready"})
 """Kinds of Full after which the viewer waits, as one more pod would end."""
 
 
@@ -51,6 +55,11 @@ def grant_of(request: Request) -> Grant:
     return grant
 
 
+def to_response(refused: Problem) -> Response:
+    """As RFC 9457 writes it."""
+    return JSONResponse(refused.body(), refused.status, refused.headers, problem.CONTENT_TYPE)
+
+
 def require_type(request: Request, expected: str) -> None:
     """Raises Problem 415 for a body of another type, or of none."""
     given = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -73,16 +82,18 @@ async def read_body(request: Request) -> bytes:
 def refusals(request: Request) -> Iterator[None]:
     """Around an offer: what it fails by is counted and becomes a Problem; the one place for both.
 
-    Our own faults are counted as `other` and go on.
+    Our own faults are counted as `other` and go on. A peer that finds no room here looks on; the
+    pod that the viewer came to counts it, once.
     """
     try:
         yield
     except BaseException as error:
         reason, refusal = _refusal(error)
         service = service_of(request)
-        service.metrics.offers_refused.labels(reason).inc()
-        if isinstance(error, Full) and error.kind in _FOR_WANT_OF_PODS:
-            service.vitals.turn_away(error.retry_after_s)
+        if not (isinstance(error, Full) and is_from_peer(request.scope)):
+            service.metrics.offers_refused.labels(reason).inc()
+            if isinstance(error, Full) and error.kind in FOR_WANT_OF_PODS:
+                service.vitals.turn_away(error.retry_after_s)
         if refusal is None:
             raise
         raise refusal from error
@@ -132,7 +143,9 @@ def full_problem(full: Full) -> Problem:
     """503, or 429 where it is the asker alone who has too much."""
     is_asker = full.kind in {"subject_full", "subject_sources_full"}
     status = HTTPStatus.TOO_MANY_REQUESTS if is_asker else HTTPStatus.SERVICE_UNAVAILABLE
-    return Problem(status, str(full), {"Retry-After": str(full.retry_after_s)}, full.kind)
+    # Up to twice as much: who was refused at one time must not come back at one time.
+    after_s = full.retry_after_s + secrets.randbelow(full.retry_after_s + 1)
+    return Problem(status, str(full), {"Retry-After": str(after_s)}, full.kind)
 
 
 def _in_words(error: ValidationError) -> str:

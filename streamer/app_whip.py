@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from streamer.app_placing import place
 from streamer.app_refusal import (
     fragment_refusals,
     grant_of,
@@ -45,10 +46,14 @@ async def post_whip(request: Request) -> Response:
     with refusals(request):
         require_type(request, SDP)
         output = from_query(request.query_params)
-        offer = (await read_body(request)).decode()
-        answer = await service.answer(offer, Visit(grant=grant_of(request)))
-        service.choose(answer.session_id, output)
-    return created(answer, location(answer.session_id))
+        offer = (body := await read_body(request)).decode()
+
+        async def here() -> Response:
+            answer = await service.answer(offer, Visit(grant=grant_of(request)))
+            service.choose(answer.session_id, output)
+            return created(answer, location(answer.session_id))
+
+        return await place(request, body, None, here)
 
 
 async def options_whip() -> Response:

@@ -11,10 +11,9 @@ it is captured: pace is the source's affair. Where the link is slower, the newes
 
 import asyncio
 import base64
-import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -36,7 +35,7 @@ from streamer.client_errors import (
     ServiceFull,
     Unauthorised,
 )
-from streamer.client_link import Counts, Link, running
+from streamer.client_link import Counts, Link, pauses, running
 from streamer.client_signalling import Signalling
 from streamer.client_track import SentFrame, frames_of
 from streamer.handover import How
@@ -93,6 +92,8 @@ class Client:
         self._stack = AsyncExitStack()
         self._left = Counts()
         self._is_closing = False
+        self._moving = asyncio.Lock()
+        """Held while another connection is looked for: two would take each other's tracks."""
 
     async def __aenter__(self) -> Self:
         self._link = await self._open(self._url, None)
@@ -206,7 +207,8 @@ class Client:
 
         The connection that there is stays until the new one stands. Raises ConnectError.
         """
-        await self._take(await self._open(url, self._link.control.resume))
+        async with self._moving:
+            await self._take(await self._open(url, self._link.control.resume))
 
     async def _work(self) -> None:
         """What goes on in the background; a source that fails ends the session."""
@@ -234,25 +236,29 @@ class Client:
             link = self._link
             left: set[asyncio.Future[Any]] = {link.lost, link.control.drain}
             await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-            if link is not self._link:  # move() was faster
-                continue
-            if not link.lost.done():
-                drain = link.control.drain.result()
-                found = await self._look_for(drain.url or self._url, drain.seconds)
-                if found is not None:
-                    await self._take(found)
+            async with self._moving:
+                if link is not self._link:  # move() was faster
                     continue
-                await asyncio.wait((link.lost,))
-            found = await self._look_for(self._url, self._resume_s)
-            if found is None:
-                self._end(link.lost.result())
-                return
-            await self._take(found)
+                found = await self._follow(link)
+                if found is None:
+                    self._end(link.lost.result())
+                    return
+                await self._take(found)
+
+    async def _follow(self, link: Link) -> Link | None:
+        """The connection after this one, which is lost or asked to be left; None: there is none."""
+        if not link.lost.done():
+            drain = link.control.drain.result()
+            found = await self._look_for(drain.url or self._url, drain.seconds)
+            if found is not None:
+                return found
+            await asyncio.wait((link.lost,))
+        return await self._look_for(self._url, self._resume_s)
 
     async def _look_for(self, url: str, seconds: float) -> Link | None:
         """Another connection that goes on with the tracks; None when there was none in time."""
         give_up_s = time.monotonic() + min(seconds, self._resume_s)
-        for pause_s in _pauses():
+        for pause_s in pauses():
             if time.monotonic() >= give_up_s:
                 return None
             try:
@@ -290,9 +296,3 @@ class Client:
         self._is_closing = True
         self._link.control.close(error)
         self._arrivals.close(error)
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds between attempts: soon at first, then not too often."""
-    yield from (0.1, 0.2, 0.5)
-    yield from itertools.repeat(1.0)

@@ -1,8 +1,9 @@
 """Link: one connection of a client with the service, from its offer to its end."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -183,3 +184,9 @@ async def running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+def pauses() -> Iterator[float]:
+    """Seconds between attempts: soon at first, then not too often."""
+    yield from (0.1, 0.2, 0.5)
+    yield from itertools.repeat(1.0)

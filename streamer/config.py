@@ -3,6 +3,7 @@
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from pydantic_settings import SettingsConfigDict
 
 from streamer.limits import LimitSettings
+from streamer.placement import Placement
 from streamer.source_settings import SourceSettings
 
 
@@ -28,6 +30,19 @@ def _check_public_key(text: str) -> str:
     if not is_right:
         raise ValueError("not the PEM of an Ed25519 public key")
     return text
+
+
+def _check_base_url(text: str) -> str:
+    """http://host:port; raises ValueError for anything else."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+        raise ValueError(f"{text!r} is not like http://10.0.0.7:8080")
+    return text.rstrip("/")
+
+
+def url_of(host: str, port: int) -> str:
+    """Of the service at an address or a name."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -168,6 +183,26 @@ class Settings(LimitSettings, SourceSettings):
     place, only room for tracks."""
     drain_url: str | None = None
     """Where viewers go when the service drains; None: where they came from."""
+    drain_spread_s: float = Field(default=5.0, ge=0)
+    """Over which they are told one by one, so that they do not all come at once; at most half of
+    drain_timeout_s."""
+
+    peers: tuple[Annotated[str, AfterValidator(_check_base_url)], ...] = ()
+    """Other processes of the service, as ["http://10.0.0.7:8080"]; this one may be among them. They
+    take each other's viewers when they are full or drain, and pass requests on to whose session
+    it is."""
+    peer_service: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:[0-9]{1,5}$")] | None = None
+    """A name in DNS with an address for each of them and their port: "streamer-pods:8080"."""
+    peer_secret: SecretStr | None = Field(default=None, min_length=32)
+    """Shared by them: signs what they ask each other and the ids of their sessions; seals resume
+    tokens where there is no resume_secret."""
+    peer_address: str | None = None
+    """Where the others reach this one; None: `host`."""
+    placement: Placement = "pack"
+    """Who takes a viewer: the fullest that has room, or the emptiest (spread)."""
+    step_budget_ms: float | None = Field(default=None, gt=0)
+    """What a step may take (95th percentile); at more, no viewer is let in who was not here before.
+    None: max_sessions alone decides."""
     turn_secret: SecretStr | None = Field(default=None, min_length=1)
     """Shared with the TURN servers (coturn: static-auth-secret): each session gets a user of its
     own with those of `ice_servers` that name none."""
@@ -195,6 +230,26 @@ class Settings(LimitSettings, SourceSettings):
     def _check_ports(self) -> Self:
         if self.media_ports is not None and self.media_ports[0] > self.media_ports[1]:
             raise ValueError(f"media_ports {self.media_ports}: the first is above the last")
+        return self
+
+    @property
+    def has_peers(self) -> bool:
+        """Others serve, too."""
+        return bool(self.peers) or self.peer_service is not None
+
+    @property
+    def peer_url(self) -> str:
+        """Of this process, as its peers know it."""
+        return url_of(self.peer_address or self.host, self.port)
+
+    @model_validator(mode="after")
+    def _check_peers(self) -> Self:
+        if not self.has_peers:
+            return self
+        if self.peer_secret is None:
+            raise ValueError("peers need STREAMER_PEER_SECRET, which they share")
+        if self.port == 0 or (self.peer_address or self.host) in {"0.0.0.0", "::"}:  # noqa: S104
+            raise ValueError("peers need STREAMER_PEER_ADDRESS and a port, where they are reached")
         return self
 
     @model_validator(mode="after")

@@ -86,6 +86,7 @@ class GoingOn:
 
 async def go_on(carried: Carried, parking: Parking, metrics: Metrics) -> GoingOn:
     """With the stream itself where it is still here, else with the boxes of the token."""
+    metrics.resumes.labels("taken").inc()
     inherited = await parking.take(carried.session_id)
     if inherited is None:
         prompts = tuple(carried.prompts(time.time()))
@@ -187,17 +188,23 @@ class Teller:
         return self._seals.seal(carried).model_dump_json()
 
 
+def session_of(seals: Seals, token: str) -> str | None:
+    """The session that a token is of; None for one that is no good."""
+    try:
+        return seals.open(token).session_id
+    except ResumeError:  # as its viewer is told when it is let in
+        return None
+
+
 def accept(seals: Seals, token: str | None, metrics: Metrics) -> Carried | None:
     """What a viewer brings with its offer; None, and counted, when its token is no good."""
     if token is None:
         return None
     try:
-        carried = seals.open(token)
+        return seals.open(token)
     except ResumeError:  # the viewer is let in all the same, and told that nothing goes on
         metrics.resumes.labels("refused").inc()
         return None
-    metrics.resumes.labels("taken").inc()
-    return carried
 
 
 def _carried(track_id: int, mask: NDArray[np.bool_]) -> CarriedTrack:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,21 +14,22 @@ from typing import Final, Self, TypeVar
 from streamer import turn
 from streamer.admission import Admission, Full
 from streamer.bearer import Guard
-from streamer.config import Settings, is_loopback
-from streamer.handover import DrainMessage
+from streamer.config import Settings
+from streamer.drain import tell_to_leave
+from streamer.hop import Hop
 from streamer.link_watch import LinkWatch
 from streamer.loop_lag import measure_lag
+from streamer.media_settings import as_told, prepare_rtc
 from streamer.metrics import Metrics
 from streamer.metrics_server import MetricsServer
 from streamer.output import Output
+from streamer.pace import Pace
 from streamer.parking import Parking
 from streamer.peer import Peer
-from streamer.resume import GoingOn, Seals, Teller, accept, go_on
-from streamer.rtc.addresses import use_addresses
-from streamer.rtc.bitrate import use_bounds
+from streamer.placement import Load
+from streamer.resume import GoingOn, Seals, Teller, accept, go_on, session_of
 from streamer.rtc.fragment import Fragment
 from streamer.rtc.ports import NoPorts, PortRange
-from streamer.rtc.sdp import with_bitrate_hints, with_public_address
 from streamer.session import Session
 from streamer.stay import FIRST_TIME, Answer, Stay, UnknownSession, Visit
 from streamer.viewer import Outcome, Viewer
@@ -65,7 +65,10 @@ class Service:
         """When to give the engine up, by time.monotonic(), once is_stopping."""
         self._admission = Admission(settings.max_sessions, settings.retry_after_s)
         self.guard = Guard(settings)
-        secret = settings.resume_secret
+        self.hop = Hop(settings)
+        self.fleet = self.hop.fleet
+        self._pace = Pace(settings.step_budget_ms)
+        secret = settings.resume_secret or settings.peer_secret
         shared = None if secret is None else secret.get_secret_value()
         self._seals = Seals(shared, settings.resume_ttl_s)
         self._load = load
@@ -76,7 +79,7 @@ class Service:
         self._ports = None if settings.media_ports is None else PortRange(*settings.media_ports)
         self._painter = ThreadPoolExecutor(_PAINTERS, "painter")
         self._until_exit = AsyncExitStack()
-        _prepare_rtc(settings)
+        prepare_rtc(settings)
 
     async def __aenter__(self) -> Self:
         settings = self.settings
@@ -93,6 +96,7 @@ class Service:
             own = MetricsServer(self.metrics, settings.host, settings.metrics_port)
             self._until_exit.push_async_callback(asyncio.to_thread, own.close)
             self.metrics_port = own.port
+        await self._until_exit.enter_async_context(self.hop)
         self._tasks = await self._until_exit.enter_async_context(asyncio.TaskGroup())
         watches = (measure_lag(self.metrics), self._parking.run(), self._links.run())
         self._watches = [self._tasks.create_task(watch) for watch in watches]
@@ -119,20 +123,28 @@ class Service:
         return self.vitals.why_unready is None
 
     @property
+    def load(self) -> Load:
+        """What is in use, for who chooses among pods."""
+        share = max(self._admission.taken / self.settings.max_sessions, self._pace.share)
+        return Load(is_ready=self.is_ready, share=share)
+
+    @property
     def num_open(self) -> int:
         """Sessions that have not ended."""
         return len(self._sessions)
 
     def begin_drain(self, seconds_left: float) -> None:
-        """Takes nobody any more and tells the viewers that they have this long to go elsewhere."""
+        """Takes nobody any more and asks the viewers to go elsewhere in the time that is left."""
         if self.is_draining:
             return
         self.is_draining = True
-        log.info("draining: %s sessions have %.0f s", self.num_open, seconds_left)
-        told = DrainMessage(seconds=seconds_left, url=self.settings.drain_url).model_dump_json()
-        for stay in self._sessions.values():
-            stay.teller.tell_now()
-            stay.viewer.say(told)
+        telling = tell_to_leave(
+            tuple(self._sessions.values()),
+            seconds_left,
+            self.settings.drain_spread_s,
+            self.settings.drain_url,
+        )
+        self._watches.append(self._tasks.create_task(telling))
 
     def begin_stop(self) -> None:
         """Takes nobody any more and ends all sessions; they take a moment."""
@@ -153,7 +165,7 @@ class Service:
         stay = await self.let_in(
             lambda: Peer(used, self._ports), lambda peer: peer.answer(offer), visit
         )
-        told = self._told(stay.sdp)
+        told = as_told(stay.sdp, self.settings)
         return Answer(stay.session.session_id, told, stay.tag, servers, stay.resumed)
 
     async def let_in(
@@ -164,6 +176,8 @@ class Service:
         Raises Full, TimeoutError when connecting took too long, and what `connect` raises.
         """
         carried = accept(self._seals, visit.resume, self.metrics)
+        if carried is None and self.is_ready:
+            self._pace.check(self.settings.retry_after_s)
         if carried is not None and self.is_ready:
             await self._end_soon(carried.session_id)  # its place may be the one that is free
         subject, settings = visit.grant.subject, visit.lower(self.settings)
@@ -184,6 +198,10 @@ class Service:
                 raise Full(str(error), settings.retry_after_s, "no_ports") from error
             raise
         return self._begin(viewer, sdp, visit, going_on)
+
+    def session_before(self, resume: str | None) -> str | None:
+        """The session that a resume token is of; None without a good one."""
+        return None if resume is None else session_of(self._seals, resume)
 
     def choose(self, session_id: str, output: Output) -> None:
         """What the viewer gets back at first. Raises UnknownSession."""
@@ -235,9 +253,10 @@ class Service:
 
     def _begin(self, viewer: Viewer, sdp: str, visit: Visit, going_on: GoingOn | None) -> Stay:
         settings = visit.lower(self.settings)
-        session_id = secrets.token_urlsafe(12)
+        session_id = self.fleet.name_session()
         session = Session(session_id, viewer, self.worker, self._painter, self.metrics, settings)
         session.parking = self._parking
+        session.on_step = self._pace.add
         if going_on is not None:
             session.restore(going_on)
         teller = Teller(self._seals, session, viewer.say, self._painter)
@@ -265,25 +284,3 @@ class Service:
             stay.has_ended.set()
             await self._links.leave(stay.viewer)
             await stay.watchers.close()
-
-    def _told(self, sdp: str) -> str:
-        """The answer as the viewer gets it."""
-        settings = self.settings
-        if settings.media_public_address is not None:
-            sdp = with_public_address(sdp, settings.media_public_address)
-        return with_bitrate_hints(
-            sdp,
-            settings.ingest_start_bitrate_bps,
-            settings.ingest_min_bitrate_bps,
-            settings.ingest_max_bitrate_bps,
-        )
-
-
-def _prepare_rtc(settings: Settings) -> None:
-    """aiortc takes these from its modules, so they hold for the whole process."""
-    use_addresses(settings.media_addresses, with_loopback=is_loopback(settings.host))
-    use_bounds(
-        settings.returned_start_bitrate_bps,
-        settings.returned_min_bitrate_bps,
-        settings.returned_max_bitrate_bps,
-    )

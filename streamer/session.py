@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Final
@@ -50,6 +50,8 @@ class Session:
         """Of the last step, for who takes the viewer over."""
         self.parking: Parking | None = None
         """Takes the stream when the viewer may come back for it; None: it is closed."""
+        self.on_step: Callable[[float], None] = lambda _duration_s: None
+        """Told how long each step took."""
         self._inherited: Inherited | None = None
         """The stream, where it was another session's."""
         self._viewer = viewer
@@ -232,7 +234,9 @@ class Session:
                 continue
             self._losses.end()
             result = step.result
-            self._tally.step(arrival, step, time.monotonic() - begun_s)
+            duration_s = time.monotonic() - begun_s
+            self.on_step(duration_s)
+            self._tally.step(arrival, step, duration_s)
             self._conversation.answer(question, result)
             self.last_result = result
             self._mask_sender.put(arrival, result)

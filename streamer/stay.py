@@ -19,7 +19,7 @@ class UnknownSession(LookupError):
     """No session of that id is open."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"no session {session_id}")
+        super().__init__(f"no session {session_id}: if there was one, offer anew")
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ async def test_a_full_service_is_ready_and_says_when_to_come_back():
     async with client(max_sessions=1, retry_after_s=7) as (http, _):
         await http.post("/whip", content=await first.offer(), headers=SDP)
         full = await http.post("/whip", content=await second.offer(), headers=SDP)
-        assert (full.status_code, full.headers["retry-after"]) == (503, "7")
+        assert (full.status_code, 7 <= int(full.headers["retry-after"]) <= 14) == (503, True)
         assert full.headers["content-type"] == "application/problem+json"
         assert (await http.get("/readyz")).status_code == 200
         await first.close()

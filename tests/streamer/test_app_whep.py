@@ -199,7 +199,7 @@ async def test_one_more_than_fit_is_told_to_come_later():
         watching(there.http, there.path),
         watching(there.http, there.path) as (_, refused),
     ):
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
         assert refused.headers["content-type"] == "application/problem+json"
 
 

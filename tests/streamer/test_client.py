@@ -247,7 +247,7 @@ async def test_a_full_service_says_when_to_come_back():
     ):
         with pytest.raises(ServiceFull, match="1 places") as full:
             await Client(served.url, grey_frames()).__aenter__()
-        assert full.value.retry_after_s == 7
+        assert 7 <= full.value.retry_after_s <= 14
 
 
 async def test_a_service_that_is_not_there_cannot_be_connected():

@@ -62,7 +62,7 @@ async def test_a_drain_ends_with_the_last_session():
             assert (await http.get(f"{told.urls[0]}/livez")).status_code == 200
             body = {"sdp": "v=0", "type": "offer"}
             refused = await http.post(f"{told.urls[0]}/offer", json=body)
-            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+            assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
             assert not task.done()
         await asyncio.wait_for(task, 10)
         sample = server._service.metrics.registry.get_sample_value

@@ -42,6 +42,8 @@
   value: {{ int .Values.sessions.retryAfterSeconds | quote }}
 - name: STREAMER_DRAIN_TIMEOUT_S
   value: {{ int .Values.drain.seconds | quote }}
+- name: STREAMER_DRAIN_SPREAD_S
+  value: {{ int .Values.drain.spreadSeconds | quote }}
 - name: STREAMER_STOP_TIMEOUT_S
   value: {{ int .Values.drain.stopSeconds | quote }}
 {{- with .Values.drain.url }}
@@ -50,6 +52,19 @@
 {{- end }}
 {{ include "streamer.iceEnv" . }}
 {{ include "streamer.secretEnv" . }}
+{{- with .Values.peers.existingSecret }}
+- name: STREAMER_PEER_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ $.Values.peers.key }}
+- name: STREAMER_PEER_SERVICE
+  value: {{ printf "%s-pods.%s.svc:8080" (include "streamer.fullname" $) $.Release.Namespace | quote }}
+- name: STREAMER_PEER_ADDRESS
+  value: $(POD_IP)
+- name: STREAMER_PLACEMENT
+  value: {{ $.Values.peers.placement }}
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 - name: STREAMER_{{ upper $name }}
   value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
