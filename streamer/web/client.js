@@ -8,8 +8,8 @@
  *     await client.prompt({ trackId: 1, points: [[0.5, 0.5, 1]] });
  *
  * When the connection dies or the service drains, it goes on over another one, with the same tracks.
- * An ES module and its neighbours link.js, mask_frame.js and signalling.js: no build step, no
- * dependency.
+ * An ES module and its neighbours link.js, sent_frames.js, mask_frame.js and signalling.js, with
+ * join.js and sent_clock.js for who draws masks: no build step, no dependency.
  * Coordinates are 0..1 of the sent frame; RTP timestamps are those of the frames as this client
  * sent them.
  */
@@ -58,6 +58,7 @@ export class Sam2Client extends EventTarget {
   #token = null; // for a service that asks for one
   #resumeMs = RESUME_MS;
   #output = null; // what was configured last; another connection begins with it
+  #onSent = null; // who listens to what is sent, on whichever connection
   #isLooking = false;
   #untilMs = 0; // when to give up looking
 
@@ -152,6 +153,17 @@ export class Sam2Client extends EventTarget {
   }
 
   /**
+   * Tells of each frame that is sent, for who joins the viewer's own video with masks (join.js).
+   * @param {((rtp: number, atMs: number) => void) | null} call with its RTP timestamp, and when it
+   *   was encoded on the clock of performance.now(); null: no more
+   * @returns {boolean} false where this browser cannot tell
+   */
+  listenSent(call) {
+    this.#onSent = call;
+    return this.#link?.listenSent(call) ?? false;
+  }
+
+  /**
    * Goes on at another service, which shares its resume secret with this one. The connection that
    * there is stays until the new one stands.
    * @param {string} url
@@ -179,6 +191,8 @@ export class Sam2Client extends EventTarget {
 
   #take(link) {
     const old = this.#link;
+    old?.listenSent(null);
+    link.listenSent(this.#onSent);
     this.#link = link;
     this.#next = null;
     if (!this.returned) {

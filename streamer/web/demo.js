@@ -6,10 +6,10 @@ import { Door } from "./door.js";
 import { History } from "./history.js";
 import { Numbers } from "./numbers.js";
 import { Outputs } from "./outputs.js";
-import { paintMasks } from "./painter.js";
 import { Picture } from "./picture.js";
 import { openCamera, openFile, openPattern } from "./sources.js";
 import { Tracks, colourOf } from "./tracks.js";
+import { View } from "./view.js";
 import { inWords, moveInWords } from "./words.js";
 
 const NUMBER_KEYS = 8;
@@ -17,6 +17,7 @@ const GLAD_MS = 5000; // for which good news stays
 
 const $ = (id) => document.getElementById(id);
 const picture = new Picture($("picture"));
+const view = new View(picture, $("returned"), $("masks"));
 const tracks = new Tracks($("tracks"));
 const outputs = new Outputs($("outputs"));
 const history = new History();
@@ -28,6 +29,7 @@ let source = null;
 let lastSeen = new Map(); // track_id -> index of the last frame with the object that had it before
 let maxTracks = Infinity;
 let isConfiguring = false;
+let isOwn = false; // the viewer's own video is shown
 
 /** idle -> connecting -> live -> idle; the stylesheet shows what belongs to each. */
 function enter(phase) {
@@ -46,7 +48,7 @@ async function start(open) {
     source = await open();
     client = listen(new Sam2Client());
     greet(await client.connect(source.stream, { token: door.token }));
-    picture.show(client.returned);
+    view.showReturned(client);
     enter("live");
     tracks.add();
     $("hint").hidden = false;
@@ -74,8 +76,8 @@ function stop() {
   tracks.clear();
   history.clear();
   $("undo").disabled = true;
-  $("masks").hidden = true;
-  picture.show(null);
+  view.clear();
+  isOwn = false;
   bulletin.tell("");
   delete document.body.dataset.link;
   enter("idle");
@@ -134,7 +136,6 @@ function showTraining({ name, model, is_trained }) {
 
 function showMasks(frame) {
   const { index, objects, ageMs } = frame;
-  if (!$("masks").hidden) paintMasks($("masks"), frame);
   for (const { trackId, state } of objects) {
     const isStale = index <= (lastSeen.get(trackId) ?? -1); // masks may come late, out of order
     if (tracks.stateOf(trackId) && !isStale) tracks.show(trackId, state);
@@ -149,12 +150,11 @@ async function say(said) {
   const trackId = tracks.selected;
   if (!trackId) return;
   if (tracks.stateOf(trackId) === "new") tracks.show(trackId, "pending");
-  const told = { ...said, rtpTimestamp: client.sentTimestamp(said.rtpTimestamp) };
-  const answered = client.prompt({ ...told, trackId });
+  const answered = client.prompt({ ...said, trackId });
   picture.mark(said, colourOf(trackId), answered);
   try {
     await answered;
-    history.add(trackId, told);
+    history.add(trackId, said);
     $("undo").disabled = false;
     $("hint").hidden = true;
     bulletin.notify("");
@@ -253,10 +253,10 @@ async function configure() {
 
 /** Where no picture comes back, the viewer's own is shown and the masks are painted here. */
 function showOutput({ output }) {
-  const isHere = output === "masks";
-  if ($("masks").hidden !== isHere) return;
-  $("masks").hidden = !isHere;
-  picture.show(isHere ? source.stream : client.returned);
+  if (isOwn === (output === "masks")) return;
+  isOwn = !isOwn;
+  if (isOwn) view.showOwn(client, source.stream);
+  else view.showReturned(client);
 }
 
 function onKey(event) {
@@ -290,6 +290,7 @@ $("tools").onchange = ({ target }) => (picture.tool = target.value);
 tracks.addEventListener("select", ({ detail }) => (picture.colour = colourOf(detail)));
 tracks.addEventListener("remove", ({ detail }) => removeObject(detail));
 picture.addEventListener("say", ({ detail }) => say(detail));
+view.addEventListener("how", ({ detail }) => (document.body.dataset.join = detail));
 document.addEventListener("keydown", onKey);
 
 door.addEventListener("open", ({ detail }) => {

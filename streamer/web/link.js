@@ -1,6 +1,7 @@
 /** One connection of a Sam2Client with the service: its offer, its two channels, its end. */
 
 import { MaskFrameError, decodeMaskFrame } from "./mask_frame.js";
+import { SentFrames } from "./sent_frames.js";
 import { Sam2Error, isGathered, request, withToken } from "./signalling.js";
 
 const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
@@ -31,6 +32,7 @@ export class Link {
   #ended = null; // Sam2Error, why
   #peer = null;
   #control = null;
+  #sent = null; // SentFrames, where the browser has them
   #location = null; // where a DELETE ends the session
   #pending = new Map(); // seq -> {resolve, reject, sentAtMs}
   #seq = 0;
@@ -59,6 +61,8 @@ export class Link {
   async open(camera, base, resume) {
     try {
       const config = await (await request(new URL("config", base), {}, this.#token)).json();
+      this.#throwIfEnded();
+      this.#sent = await SentFrames.make();
       this.#throwIfEnded();
       const peer = this.#connect(camera, config.iceServers ?? []);
       await peer.setLocalDescription();
@@ -104,6 +108,15 @@ export class Link {
     });
   }
 
+  /**
+   * @param {((rtp: number, atMs: number) => void) | null} call for each frame that is sent
+   * @returns {boolean} false where this browser cannot tell
+   */
+  listenSent(call) {
+    this.#sent?.listen(call);
+    return this.#sent !== null;
+  }
+
   /** Ends it here and at the service. */
   close() {
     this.#end(closed());
@@ -126,7 +139,8 @@ export class Link {
     const masks = peer.createDataChannel("masks", { ordered: false, maxRetransmits: 0 });
     masks.binaryType = "arraybuffer";
     masks.onmessage = ({ data }) => this.#see(data);
-    const { receiver } = peer.addTransceiver(camera, { direction: "sendrecv" });
+    const { sender, receiver } = peer.addTransceiver(camera, { direction: "sendrecv" });
+    this.#sent?.attach(sender);
     // Play what came at once: a late frame is worth less than a smooth one here.
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
@@ -236,6 +250,7 @@ export class Link {
       this.#peer.onconnectionstatechange = null;
       this.#peer.close();
     }
+    this.#sent?.close();
     // keepalive lets the request outlive the page. A service that is gone has no session to end.
     const leave = { method: "DELETE", keepalive: true, headers: withToken({}, this.#token) };
     if (this.#location) fetch(this.#location, leave).catch(() => {});

@@ -1,13 +1,32 @@
-/** Masks painted here, over the viewer's own video, when the service sends no picture back. */
+/** Masks painted here, over the viewer's own picture, when the service sends none back. */
 
 import { colourOf } from "./tracks.js";
 
 const OPACITY = 115; // of 255, as the service tints
 
-/** @param {HTMLCanvasElement} canvas over the picture, of any size @param {MaskFrame} frame */
-export function paintMasks(canvas, { gridWidth, gridHeight, objects }) {
-  canvas.width = gridWidth;
-  canvas.height = gridHeight;
+const grid = document.createElement("canvas"); // masks at their own size
+
+/**
+ * @param {HTMLCanvasElement} canvas that gets the picture's size
+ * @param {HTMLVideoElement | HTMLCanvasElement | VideoFrame} picture
+ * @param {import("./mask_frame.js").MaskFrame | null} masks
+ */
+export function paintMasks(canvas, picture, masks) {
+  const width = picture.videoWidth ?? picture.displayWidth ?? picture.width;
+  const height = picture.videoHeight ?? picture.displayHeight ?? picture.height;
+  if (!width || !height) return;
+  if (canvas.width !== width || canvas.height !== height) {
+    [canvas.width, canvas.height] = [width, height];
+  }
+  const pen = canvas.getContext("2d", { alpha: false });
+  pen.drawImage(picture, 0, 0);
+  if (!masks) return;
+  tint(grid, masks);
+  pen.drawImage(grid, 0, 0, width, height);
+}
+
+function tint(canvas, { gridWidth, gridHeight, objects }) {
+  [canvas.width, canvas.height] = [gridWidth, gridHeight];
   const pen = canvas.getContext("2d");
   const image = pen.createImageData(gridWidth, gridHeight);
   for (const { trackId, box, mask } of objects) {

@@ -11,8 +11,8 @@ const SAME_RATIO = 0.1; // of a ratio; encoders cut a row or a column off
 
 /**
  * @typedef {{points?: [number, number, 0 | 1][], box?: [number, number, number, number],
- *            mask?: {size: [number, number], counts: string}, rtpTimestamp: number | undefined}} Said
- *     in 0..1 of the frame; rtpTimestamp of the returned frame that the viewer saw
+ *            mask?: {size: [number, number], counts: string}, rtpTimestamp: number | null}} Said
+ *     in 0..1 of the frame; rtpTimestamp of the frame that the viewer saw, as it was sent
  */
 
 /** Dispatches `say`, with a Said as detail, for each click, tap, drag, painted mask or Enter. */
@@ -21,17 +21,18 @@ export class Picture extends EventTarget {
   tool = "add";
   /** @type {string} of the paint: that of the selected object */
   colour = "#fff";
+  /** @type {number | null} the frame on screen, as it was sent; null: not known */
+  seen = null;
 
   #element;
   #video;
   #marks;
   #rubber;
   #crosshair;
-  #seen = undefined; // rtpTimestamp of the frame on screen
   #press = null; // {x, y, isBox, isPositive, rtpTimestamp} while a button is down
   #cursor = [0.5, 0.5];
   #brush;
-  #painted = undefined; // rtpTimestamp of the frame on screen when painting began
+  #painted = null; // the frame on screen when painting began
   #ratio = null; // width of a frame by its height, as first seen
 
   /** @param {HTMLElement} element holding #returned, #marks, #rubber and #crosshair */
@@ -57,13 +58,12 @@ export class Picture extends EventTarget {
     element.addEventListener("keydown", (event) => this.#key(event));
     element.addEventListener("blur", () => this.#crosshair.toggleAttribute("hidden", true));
     this.#video.addEventListener("resize", () => this.#reshape());
-    this.#watch();
   }
 
   /** @param {MediaStream | null} stream */
   show(stream) {
     this.#video.srcObject = stream;
-    this.#seen = undefined;
+    this.seen = null;
     this.#brush.cancel();
     if (!stream) this.#ratio = null;
   }
@@ -84,15 +84,6 @@ export class Picture extends EventTarget {
     const [outcome] = await Promise.allSettled([answered]);
     drawn.forEach((mark) => mark.classList.add(outcome.status));
     setTimeout(() => drawn.forEach((mark) => mark.remove()), FADE_MS);
-  }
-
-  #watch() {
-    if (!("requestVideoFrameCallback" in this.#video)) return; // clicks then go to the newest frame
-    const note = (_, { rtpTimestamp }) => {
-      this.#seen = rtpTimestamp;
-      this.#video.requestVideoFrameCallback(note);
-    };
-    this.#video.requestVideoFrameCallback(note);
   }
 
   #reshape() {
@@ -117,11 +108,11 @@ export class Picture extends EventTarget {
     const isErase = event.button === 2 || event.altKey || this.tool === "erase";
     const isBox = event.button === 0 && (event.shiftKey || this.tool === "box");
     if (this.tool === "brush" && !isBox) {
-      if (!this.#brush.isWet) this.#painted = this.#seen;
+      if (!this.#brush.isWet) this.#painted = this.seen;
       this.#brush.down([x, y], this.#ratio ?? 1, { colour: this.colour, isErasing: isErase });
     }
     // The frame at the moment of the press: by the release the picture has moved on.
-    this.#press = { x, y, isBox, isPositive: !isErase, rtpTimestamp: this.#seen };
+    this.#press = { x, y, isBox, isPositive: !isErase, rtpTimestamp: this.seen };
     this.#element.setPointerCapture(event.pointerId);
     this.#crosshair.toggleAttribute("hidden", true);
   }
@@ -166,7 +157,7 @@ export class Picture extends EventTarget {
       this.#crosshair.toggleAttribute("hidden", false);
     } else if (event.key === "Enter") {
       const isPositive = !event.altKey && this.tool !== "erase";
-      this.#say({ points: [[...this.#cursor, isPositive ? 1 : 0]], rtpTimestamp: this.#seen });
+      this.#say({ points: [[...this.#cursor, isPositive ? 1 : 0]], rtpTimestamp: this.seen });
     } else {
       return;
     }

@@ -120,4 +120,4 @@ async def staged(
         await page.goto(served.url)
         yield Stage(page, served, engine)
         await page.close()
-    assert complaints == []
+    assert complaints == [], complaints
