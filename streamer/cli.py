@@ -1,6 +1,5 @@
 """`streamer serve` and `streamer demo`: the service on the command line."""
 
-import logging
 import os
 import sys
 from functools import partial
@@ -9,9 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 
 from sam2_rt import host
+from streamer import logs
 from streamer.config import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -41,7 +40,7 @@ def serve(  # noqa: PLR0913, PLR0917 (the options of a command are its parameter
     except ValueError as error:  # a value (pydantic's) or the JSON of a variable
         Console(stderr=True).print(f"[red]{error}", highlight=False)
         raise typer.Exit(2) from error
-    _log_to(console, settings.log_level)
+    logs.start(settings.log_level, settings.log_format, console)
     try:
         code = _run(settings, console)
     except SystemExit as end:  # uvicorn's, when it cannot start
@@ -87,8 +86,8 @@ def _run(settings: Settings, console: Console) -> int:
         TrackerConfig,
     )
     from sam2_rt.remote.engine_process import EngineProcess  # noqa: PLC0415
+    from streamer.announcer import Announcer  # noqa: PLC0415
     from streamer.server import Server  # noqa: PLC0415
-    from streamer.worker import Worker  # noqa: PLC0415
 
     config = EngineConfig(
         model=settings.model,
@@ -112,33 +111,10 @@ def _run(settings: Settings, console: Console) -> int:
         ),
     )
 
-    def tell_address(url: str) -> None:
-        console.print(f"[bold]Open {url}[/]   [dim](loading {settings.model} ...)[/]")
-
-    def tell_model(worker: Worker) -> None:
-        info = worker.info
-        if info is None:
-            console.print(f"[red]The model could not be loaded:[/] {worker.fault}")
-            return
-        console.print(f"Ready: {info.model} at {info.image_size} px on {info.device}")
-        if not info.is_trained:
-            console.print(
-                f"[yellow]{info.model} is untrained: its masks are those of random weights; "
-                "choose another with --model or --checkpoint."
-            )
-
+    told = Announcer(settings, console)
     load = partial(Engine.load, config)
     if settings.media_workers == 0:
-        return Server(settings, load, tell_address, tell_model).run_to_end()
+        return Server(settings, load, told.tell_address, told.tell_model).run_to_end()
     with EngineProcess(load, settings.max_frame_pixels) as engine:
-        return Server(settings, engine.connect, tell_address, tell_model).run_to_end()
-
-
-def _log_to(console: Console, level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(),
-        format="%(name)s: %(message)s",
-        handlers=[RichHandler(console=console, show_path=False)],
-    )
-    for chatty in ("aioice", "aiortc", "uvicorn"):  # a line for each candidate pair, and so on
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        server = Server(settings, engine.connect, told.tell_address, told.tell_model)
+        return server.run_to_end()

@@ -109,6 +109,8 @@ class Settings(LimitSettings, SourceSettings):
     engine_stall_s: float = Field(default=60.0, gt=0)
     """For which a step may take; then /livez says that the engine hangs."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    """json: one object a line, for who collects logs; `session` names the session it is about."""
 
     model: str = "nano"
     image_size: int | None = None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from sam2_rt.engine import StepResult, StreamLost, TickLost
+from streamer import logs
 from streamer.config import Settings
 from streamer.conversation import Conversation
 from streamer.display import Display
@@ -109,6 +110,7 @@ class Session:
 
     async def run(self) -> Outcome:
         """Until the viewer has gone. Never raises but for cancellation: this is the boundary."""
+        logs.session_id.set(self.session_id)
         outcome = Outcome.FAULT
         try:
             with self._boundary():
@@ -120,7 +122,8 @@ class Session:
                 self._tally.close()
             with self._boundary():
                 await self._viewer.close()
-        log.info("session %s ended: %s", self.session_id, outcome)
+        told = logs.facts(outcome=outcome, **self._tally.totals())
+        log.info("session %s ended: %s", self.session_id, outcome, extra=told)
         return outcome
 
     @contextmanager

@@ -89,6 +89,11 @@ class Tally:
         """The session has ended: its tracks are no longer there."""
         self._show_states(())
 
+    def totals(self) -> dict[str, int]:
+        """What became of the frames, for the log."""
+        dropped = self.dropped.total()
+        return {"received": self.received, "processed": self.processed, "dropped": dropped}
+
     def report(self, elapsed_s: float) -> StatsMessage:
         """The counts for the viewer, elapsed_s after the last report."""
         processed = self.processed - self._reported
