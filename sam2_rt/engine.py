@@ -3,22 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from sam2_rt.answers import Begun, answers
 from sam2_rt.fault import EngineLost, StreamLost, TickLost
 from sam2_rt.model import zoo
-from sam2_rt.placement import calls_of, device_of, dtype_of, pool_of
+from sam2_rt.placement import calls_of, check_alive, device_of, dtype_of, pool_of
+from sam2_rt.steps import (
+    Adopted,
+    EngineInfo,
+    StepRequest,
+    StepResult,
+    TrackMask,
+    UnknownStream,
+)
 from sam2_rt.stopwatch import Stopwatch
 from sam2_rt.tick import Turn, each, tick
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
-from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
 from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
-from sam2_rt.tracking.track import Prediction
 from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent, TrackState
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
 
@@ -40,6 +46,7 @@ __all__ = [
     "TrackMask",
     "TrackState",
     "TrackerConfig",
+    "UnknownStream",
 ]
 
 
@@ -66,80 +73,6 @@ class EngineConfig:
     """Largest batch of frames or tracks that is compiled, a power of two; 0: nothing is.
 
     Needs a C++ compiler; the first start takes minutes, the next ones read a cache on disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """What an engine turned out to be."""
-
-    model: str
-    image_size: int
-    device: str
-    dtype: str
-    is_trained: bool
-    """False: the weights are random, and so are the masks."""
-    max_tracks: int
-    """Of each stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepRequest:
-    """What a stream asks of one step: its newest frame and what its viewer said since the last."""
-
-    stream_id: int
-    """From Engine.open()."""
-    frame: Frame
-    prompts: tuple[Prompt, ...] = ()
-    removals: tuple[int, ...] = ()
-    """Track ids that the viewer gave up; applied before the prompts."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackMask:
-    """One track in one frame."""
-
-    track_id: int
-    state: TrackState
-    object_score: float
-    """Logit of the occlusion head; > 0 means visible."""
-    iou: float
-    """Predicted by the model, 0..1."""
-    mask: NDArray[np.bool_]
-    """[H, W] at the size of the frame; all False while the object is hidden."""
-    logits: NDArray[np.float32]
-    """[h, w] as decoded, the whole frame squashed; > 0 is the object. Hidden: all suppressed."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What one step made of one frame."""
-
-    index: int
-    """0, 1, 2... as processed."""
-    pts: int
-    masks: tuple[TrackMask, ...]
-    """In order of track_id."""
-    events: tuple[TrackEvent, ...]
-    removals: tuple[Applied | Refused, ...]
-    """One for each removal asked for, in order."""
-    prompts: tuple[Applied | Refused, ...]
-    """One for each prompt asked for, in order."""
-    encoder_calls: int
-    """Of this stream since it was opened; equals the frames it processed."""
-    encode_s: float = 0.0
-    """The image encoder's part of the step, for all streams of the batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A parked stream that goes on: its tracks, in order, and the index of its next frame."""
-
-    track_ids: tuple[int, ...]
-    encoder_calls: int
-
-
-class UnknownStream(KeyError):
-    """A request for a stream that was never opened or is closed."""
 
 
 class Engine:
@@ -238,15 +171,18 @@ class Engine:
 
         An exception is the answer to its own request and touches no other stream: TickLost when
         the stream only lost this frame, UnknownStream, or a fault of its own. No stream has two
-        requests.
+        requests. Raises EngineLost when the device does not answer any more.
         """
         begun = each(self._begin, requests)
-        self._make_room([one.turn for one in begun if isinstance(one, _Begun)])
-        turns = [one.turn for one in begun if isinstance(one, _Begun)]
-        watch = Stopwatch(self.calls.model.no_mem_embed.device)
-        answers = iter(tick(self.calls, turns, watch.stop))
-        predictions = [next(answers) if isinstance(one, _Begun) else one for one in begun]
-        return each(_result, begun, predictions, [watch.seconds()] * len(begun))
+        self._make_room([one.turn for one in begun if isinstance(one, Begun)])
+        turns = [one.turn for one in begun if isinstance(one, Begun)]
+        device = self.calls.model.no_mem_embed.device
+        watch = Stopwatch(device)
+        ticked = iter(tick(self.calls, turns, watch.stop))
+        predictions = [next(ticked) if isinstance(one, Begun) else one for one in begun]
+        if any(isinstance(one, Exception) for one in predictions):
+            check_alive(device)
+        return answers(begun, predictions, watch.seconds())
 
     def _make_room(self, turns: Sequence[Turn]) -> None:
         """Parked streams give way to tracks that begin."""
@@ -254,47 +190,9 @@ class Engine:
         while self._parked and self.pool.num_free < num_new:
             self.close(next(iter(self._parked)))
 
-    def _begin(self, request: StepRequest) -> "_Begun":
+    def _begin(self, request: StepRequest) -> Begun:
         tracker = self._streams.get(request.stream_id)
         if tracker is None:
             raise UnknownStream(request.stream_id)
         removals = tuple(tracker.remove(track_id) for track_id in request.removals)
-        return _Begun(Turn(tracker, request.frame, request.prompts), removals)
-
-
-class _Begun(NamedTuple):
-    """A request whose removals were done."""
-
-    turn: Turn
-    removals: tuple[Applied | Refused, ...]
-
-
-def _result(begun: _Begun, predictions: Sequence[Prediction], encode_s: float) -> StepResult:
-    tracker, frame = begun.turn.tracker, begun.turn.frame
-    return StepResult(
-        index=tracker.encoder_calls - 1,
-        pts=frame.pts,
-        masks=_masks(predictions, frame),
-        events=tuple(tracker.take_events()),
-        removals=begun.removals,
-        prompts=tuple(tracker.answers),
-        encoder_calls=tracker.encoder_calls,
-        encode_s=encode_s,
-    )
-
-
-def _masks(predictions: Sequence[Prediction], frame: Frame) -> tuple[TrackMask, ...]:
-    """Masks at the size of the frame; a hidden track's is empty."""
-    if not predictions:
-        return ()
-    logits = torch.stack([p.mask_logits for p in predictions])
-    masks = (to_frame(logits, frame.height, frame.width) > 0).cpu().numpy()
-    low = logits.float().cpu().numpy()
-    for row, prediction in enumerate(predictions):
-        if prediction.state is not TrackState.VISIBLE:
-            masks[row].fill(False)
-            low[row].fill(SUPPRESSED_LOGIT)
-    return tuple(
-        TrackMask(p.track_id, p.state, p.object_score, p.iou, mask, its_logits)
-        for p, mask, its_logits in zip(predictions, masks, low, strict=True)
-    )
+        return Begun(Turn(tracker, request.frame, request.prompts), removals)

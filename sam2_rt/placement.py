@@ -4,6 +4,7 @@ from typing import Final
 
 import torch
 
+from sam2_rt.fault import EngineLost
 from sam2_rt.model.download import caches
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.packages import Packages
@@ -55,3 +56,15 @@ def device_of(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch's words for no such device here
         raise ValueError(f"device {name!r} is not to be had here: use cpu or auto") from error
+
+
+def check_alive(device: torch.device) -> None:
+    """Raises EngineLost for a device that answers nothing any more, as a GPU after some faults."""
+    if device.type == "cpu":
+        return
+    try:
+        torch.zeros(1, device=device).item()
+    except torch.OutOfMemoryError:  # it lives
+        return
+    except RuntimeError as error:
+        raise EngineLost(f"{device} does not answer any more: {error}") from error

@@ -1,33 +1,89 @@
-"""Steps: what serves streams, be it an engine in this process or one in another."""
+"""Steps: what serves streams, in this process or in another one; what it is asked and answers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from sam2_rt.engine import Adopted, StepRequest, StepResult
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.prompt import Applied, Prompt, Refused
+from sam2_rt.tracking.track_state import TrackEvent, TrackState
 
 
-class EngineInfo(Protocol):
-    """What callers know of the model."""
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine turned out to be."""
 
-    @property
-    def model(self) -> str:
-        """Its name in the zoo."""
+    model: str
+    image_size: int
+    device: str
+    dtype: str
+    is_trained: bool
+    """False: the weights are random, and so are the masks."""
+    max_tracks: int
+    """Of each stream."""
 
-    @property
-    def image_size(self) -> int:
-        """Side of its square input in pixels."""
 
-    @property
-    def device(self) -> str:
-        """Where it runs."""
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """What a stream asks of one step: its newest frame and what its viewer said since the last."""
 
-    @property
-    def is_trained(self) -> bool:
-        """False: random weights."""
+    stream_id: int
+    """From Engine.open()."""
+    frame: Frame
+    prompts: tuple[Prompt, ...] = ()
+    removals: tuple[int, ...] = ()
+    """Track ids that the viewer gave up; applied before the prompts."""
 
-    @property
-    def max_tracks(self) -> int:
-        """Of one stream."""
+
+@dataclass(frozen=True, slots=True)
+class TrackMask:
+    """One track in one frame."""
+
+    track_id: int
+    state: TrackState
+    object_score: float
+    """Logit of the occlusion head; > 0 means visible."""
+    iou: float
+    """Predicted by the model, 0..1."""
+    mask: NDArray[np.bool_]
+    """[H, W] at the size of the frame; all False while the object is hidden."""
+    logits: NDArray[np.float32]
+    """[h, w] as decoded, the whole frame squashed; > 0 is the object. Hidden: all suppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step made of one frame."""
+
+    index: int
+    """0, 1, 2... as processed."""
+    pts: int
+    masks: tuple[TrackMask, ...]
+    """In order of track_id."""
+    events: tuple[TrackEvent, ...]
+    removals: tuple[Applied | Refused, ...]
+    """One for each removal asked for, in order."""
+    prompts: tuple[Applied | Refused, ...]
+    """One for each prompt asked for, in order."""
+    encoder_calls: int
+    """Of this stream since it was opened; equals the frames it processed."""
+    encode_s: float = 0.0
+    """The image encoder's part of the step, for all streams of the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A parked stream that goes on: its tracks, in order, and the index of its next frame."""
+
+    track_ids: tuple[int, ...]
+    encoder_calls: int
+
+
+class UnknownStream(KeyError):
+    """A request for a stream that was never opened or is closed."""
 
 
 class Steps(Protocol):

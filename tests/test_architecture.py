@@ -30,6 +30,7 @@ LAYERS = {
     "sam2_rt.engine": 3,
     "sam2_rt.remote": 3,
     "sam2_rt.steps": 3,
+    "sam2_rt.answers": 3,
     "sam2_rt.bench": 4,
     "sam2_rt.bench_streams": 4,
     "sam2_rt.bench_start": 4,

@@ -13,11 +13,10 @@ from multiprocessing.connection import Connection, Listener
 from multiprocessing.reduction import recv_handle
 from typing import Final, NamedTuple
 
-from sam2_rt.engine import StepRequest, StepResult
 from sam2_rt.fault import EngineLost, StreamLost
 from sam2_rt.remote.shared_stream import SharedStream
 from sam2_rt.remote.wire import Call, Message, Open, RequestSlip, ResultSlip, Step
-from sam2_rt.steps import Steps
+from sam2_rt.steps import StepRequest, StepResult, Steps
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from typing import Final, NamedTuple
 
-from sam2_rt.engine import Adopted, EngineInfo, StepRequest, StepResult
 from sam2_rt.fault import EngineLost, StreamLost
 from sam2_rt.remote.shared_stream import Layout, NoRoom, SharedStream
 from sam2_rt.remote.wire import Call, Message, Open, RequestSlip, ResultSlip, Step
+from sam2_rt.steps import Adopted, EngineInfo, StepRequest, StepResult
 
 LOGITS_STRIDE: Final = 4
 """Pixels of the model's input for each of a decoded mask."""

@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2_rt.engine import TrackMask, TrackState
+from sam2_rt.steps import TrackMask
 from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.track_state import TrackState
 
 FRAME_SLOTS: Final = 3
 """Taken in turn: a frame is written while the one before it may still be read."""

@@ -2,8 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-from sam2_rt.engine import StepResult
 from sam2_rt.remote.shared_stream import FrameSlip, Layout, MaskSlip
+from sam2_rt.steps import StepResult
 from sam2_rt.tracking.prompt import Prompt
 
 KEY_BYTES = 32

@@ -1,4 +1,4 @@
-"""Transfer: from the host to the device without waiting for what the device is at."""
+"""Transfer: to the device without waiting for what it is at, and back with one wait for all."""
 
 from collections.abc import Sequence
 
@@ -18,3 +18,14 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
 def send_numbers(numbers: Numbers, device: torch.device) -> Tensor:
     """Likewise, of nested sequences."""
     return send(torch.tensor(numbers), device)
+
+
+def receive(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors of one device, on the host; on a CPU they are the same ones."""
+    if not tensors or tensors[0].device.type != "cuda":
+        return [tensor.cpu() for tensor in tensors]
+    here = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
+    for ours, theirs in zip(here, tensors, strict=True):
+        ours.copy_(theirs, non_blocking=True)
+    torch.cuda.current_stream(tensors[0].device).synchronize()
+    return here

@@ -6,6 +6,7 @@ from sam2_rt.engine import (
     Applied,
     Engine,
     EngineConfig,
+    EngineLost,
     EventKind,
     PresenceLimits,
     Refused,
@@ -170,3 +171,17 @@ def test_a_stream_that_closes_between_two_ticks_is_not_missed_by_the_others(engi
     engine.close(streams[1])
     answers = engine.step([StepRequest(stream, frame(1)) for stream in streams])
     assert [type(answer) for answer in answers] == [StepResult, UnknownStream, StepResult]
+
+
+def test_after_a_fault_the_device_is_asked_whether_it_lives(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    def dead(device: torch.device) -> None:
+        raise EngineLost(f"{device} does not answer any more")
+
+    monkeypatch.setattr("sam2_rt.engine.check_alive", dead)
+    stream = engine.open()
+    step(engine, StepRequest(stream, frame()))  # nothing is asked without a fault
+    with pytest.raises(EngineLost):
+        engine.step([StepRequest(stream_id=999, frame=frame())])
+    engine.close(stream)

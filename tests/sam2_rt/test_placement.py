@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from sam2_rt.placement import DEFAULT_TRACKS, calls_of, device_of, dtype_of, pool_of
+from sam2_rt.fault import EngineLost
+from sam2_rt.placement import (
+    DEFAULT_TRACKS,
+    calls_of,
+    check_alive,
+    device_of,
+    dtype_of,
+    pool_of,
+)
 from sam2_rt.tracking.calls import Calls, ShapedCalls
 from sam2_rt.tracking.tracker import TrackerConfig
 from small_model import small_model
@@ -38,3 +46,9 @@ def test_types_and_devices_go_by_name():
     assert device_of("cpu") == cpu
     with pytest.raises(ValueError, match="not to be had here"):
         device_of("cuda:77")
+
+
+def test_a_device_that_answers_no_more_loses_the_engine():
+    check_alive(torch.device("cpu"))
+    with pytest.raises(EngineLost, match="meta does not answer"):
+        check_alive(torch.device("meta"))  # which holds no numbers
