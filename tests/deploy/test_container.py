@@ -75,8 +75,8 @@ def image() -> str:
     name = os.environ.get("STREAMER_TEST_IMAGE")
     if name is None:
         pytest.skip(
-            "STREAMER_TEST_IMAGE names no image: buildah bud --format docker --target cpu "
-            "-f deploy/Containerfile -t localhost/streamer:test ."
+            "STREAMER_TEST_IMAGE names no image: tests/deploy/images.sh builds one, and "
+            "CONTAINERS=1 .ci/run does all of it"
         )
     tool("podman", "podman")
     return name

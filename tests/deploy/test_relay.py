@@ -13,7 +13,7 @@ import pytest
 import yaml
 from aioice import stun, turn
 from observed import DEPLOY
-from outside import get_a_mask, named_server, relay_only
+from outside import get_a_mask, machine_s_address, named_server, relay_only
 from served import serving
 
 from fake_engine import FakeEngine
@@ -22,16 +22,6 @@ from streamer.turn import mint
 SERVICE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["coturn"]
 NEAR = {"169.254.169.254", "192.168.77.1", "10.255.0.1", "127.0.0.1", "172.20.0.1"}
 SECRET = "what compose and the service share"
-
-
-def machine_s_address() -> str:
-    """One that is not loopback: coturn relays to none."""
-    with socket.socket(type=socket.SOCK_DGRAM) as asking:
-        try:
-            asking.connect(("192.0.2.1", 9))  # sends nothing
-        except OSError:
-            pytest.skip("this machine has no address but loopback")
-        return asking.getsockname()[0]
 
 
 def command(address: str, port: int, folder: Path) -> list[str]:
