@@ -1,0 +1,53 @@
+"""The page in Chromium over a link that loses 5 % and takes 50 ms there and back."""
+
+import pytest
+from lossy import Kind, Link, lossy
+from playwright.async_api import Browser
+from served import serving
+from stage import Discs, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+KEEP_CONNECTIONS = """
+    const Connection = RTCPeerConnection;
+    window.connections = [];
+    window.RTCPeerConnection = class extends Connection {
+        constructor(...given) { super(...given); connections.push(this); }
+    };
+"""
+SHOWN = "document.querySelector('#returned').getVideoPlaybackQuality().totalVideoFrames"
+SENT = """async () => {
+    const report = [...(await connections[0].getStats()).values()];
+    const { pliCount, keyFramesEncoded } = report.find(({ type }) => type === "outbound-rtp");
+    return [pliCount, keyFramesEncoded];
+}"""
+
+
+async def test_the_page_goes_on_under_loss_and_after_a_burst_begins_with_a_key_frame(
+    browser: Browser,
+):
+    link, engine = Link(loss=0.05), Discs()
+    async with serving(lambda: engine) as served, lossy(served.url, link) as url:
+        page = await browser.new_page()
+        page.set_default_timeout(15_000)
+        await page.add_init_script(KEEP_CONNECTIONS)
+        await page.goto(url)
+        stage = Stage(page, served, engine)
+        await stage.start()
+        await stage.click(0.5, 0.5)
+        shown = await page.evaluate(SHOWN)
+        await page.wait_for_function(f"{SHOWN} > {shown} + 20")
+        link.loss = 0
+        asked, sent = await page.evaluate(SENT)
+        link.lost_kinds, link.burst = {Kind.REPAIR}, 40
+        await stage.until(lambda: link.burst == 0)
+        await page.wait_for_function(
+            f"async ([asked, sent]) => {{ const [a, s] = await ({SENT})(); "
+            "return a > asked && s > sent; }",
+            arg=[asked, sent],
+        )
+        shown = await page.evaluate(SHOWN)
+        await page.wait_for_function(f"{SHOWN} > {shown} + 20")
+        assert await page.locator("#tracks li").get_attribute("data-state") == "visible"
+        await page.close()
+    assert link.lost[Kind.VIDEO] > 40
