@@ -1,4 +1,4 @@
-"""WHEP (draft-ietf-wish-whep): others watch the video that a session's viewer gets back."""
+"""WHEP (draft-ietf-wish-whep): others watch what a session's viewer gets back, or its mask."""
 
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ from streamer.app_whip import SDP, created, require_match
 from streamer.problem import Problem
 from streamer.rtc import fragment
 from streamer.stay import UnknownSession
-from streamer.watchers import Watchers
+from streamer.watchers import Watched, Watchers
 
 
 def add_whep(app: FastAPI) -> None:
@@ -34,11 +34,15 @@ def add_whep(app: FastAPI) -> None:
 
 
 async def post_whep(request: Request, session_id: str) -> Response:
-    """An SDP offer that receives video; 201 with the answer, and the stay's address."""
+    """An SDP offer that receives video; 201 with the answer, and the stay's address.
+
+    `?track=mask` asks for the grey mask in place of the picture.
+    """
     watchers = _watchers(request, session_id)
+    watched = _watched(request)
     with refusals(request):
         require_type(request, SDP)
-        admitted = await watchers.admit((await read_body(request)).decode())
+        admitted = await watchers.admit((await read_body(request)).decode(), watched)
     return created(admitted, f"/whep/{session_id}/{admitted.watcher_id}")
 
 
@@ -79,3 +83,11 @@ def _watchers(request: Request, session_id: str) -> Watchers:
         return service_of(request).stay(session_id).watchers
     except UnknownSession as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+
+
+def _watched(request: Request) -> Watched:
+    """Raises Problem 400 for what is none of them."""
+    name = request.query_params.get("track", Watched.VIDEO)
+    if name not in list(Watched):
+        raise Problem(HTTPStatus.BAD_REQUEST, f"track: {name!r}, not one of {', '.join(Watched)}")
+    return Watched(name)

@@ -29,6 +29,8 @@ class Compositor:
 
     def __init__(self) -> None:
         self._matte = Matte()
+        self._mask_matte = Matte()
+        """Of mask(), which steadies what it saw itself."""
         self._filled: tuple[Output, tuple[int, ...], Planes] | None = None
         """The background image of an output, at the size of a frame."""
 
@@ -48,6 +50,13 @@ class Compositor:
             return frame if output.mode is not Mode.CUTOUT else _nothing_cut_out(frame)
         alpha = self._alpha(frame, masks, output)
         return Frame(frame.pts, self._planes(frame.planes, alpha, output))
+
+    def mask(self, frame: Frame, masks: Sequence[TrackMask]) -> Frame:
+        """The alpha of all objects as a grey picture: luma 16 beside them, 235 on them."""
+        alpha = np.zeros_like(frame.planes[0])
+        if masks:
+            alpha = self._mask_matte.soft([mask.logits for mask in masks], frame.planes)
+        return Frame(frame.pts, effects.grey(alpha))
 
     def _alpha(self, frame: Frame, masks: Sequence[TrackMask], output: Output) -> Plane:
         if not masks:

@@ -29,11 +29,18 @@ class Audience(Protocol):
     """Others who see what the viewer gets back."""
 
     @property
-    def is_empty(self) -> bool:
-        """Nobody is there."""
+    def wants_pictures(self) -> bool:
+        """Somebody watches the video."""
+
+    @property
+    def wants_masks(self) -> bool:
+        """Somebody watches the mask."""
 
     def show(self, frame: Frame) -> None:
         """The newest picture."""
+
+    def show_mask(self, frame: Frame) -> None:
+        """The mask of the newest frame, in grey."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,29 +74,39 @@ class Display:
     def put(self, frame: Frame, result: StepResult) -> None:
         """One more frame; called for every one that was stepped."""
         self._hides = still_hides(self._hides, result)
-        if self._is_for_viewer() or self._is_watched():
+        if self._is_for_viewer() or self._is_watched() or self._is_mask_watched():
             self._to_show.put(_Shown(frame, result, self._hides))
 
     async def show(self) -> None:
         """Paints the newest frame and leaves it to the encoder, again and again."""
         while True:
             shown = await self._to_show.take()
-            picture, output = shown.frame, self.output
-            is_for_viewer = self._is_for_viewer()
-            if output.mode is Mode.MASKS:
-                output = _AUDIENCE_OUTPUT
-            if not is_for_viewer and not self._is_watched():
-                continue
-            if output.mode is not Mode.NONE:
-                parts = (picture, shown.result.masks, output, shown.hides)
-                picture = await paint(self._painter, self._compositor.paint, *parts)
-            if self.audience is not None:
-                self.audience.show(picture)
-            if not is_for_viewer:
-                continue
-            self._tally.compose(picture.pts)
-            if not self._viewer.show(picture):
-                self._tally.drop("encode")
+            if self._is_mask_watched():
+                await self._show_mask(shown)
+            if self._is_for_viewer() or self._is_watched():
+                await self._show_picture(shown)
+
+    async def _show_picture(self, shown: _Shown) -> None:
+        picture, output = shown.frame, self.output
+        is_for_viewer = self._is_for_viewer()
+        if output.mode is Mode.MASKS:
+            output = _AUDIENCE_OUTPUT
+        if output.mode is not Mode.NONE:
+            parts = (picture, shown.result.masks, output, shown.hides)
+            picture = await paint(self._painter, self._compositor.paint, *parts)
+        if self.audience is not None:
+            self.audience.show(picture)
+        if not is_for_viewer:
+            return
+        self._tally.compose(picture.pts)
+        if not self._viewer.show(picture):
+            self._tally.drop("encode")
+
+    async def _show_mask(self, shown: _Shown) -> None:
+        parts = (shown.frame, shown.result.masks)
+        mask = await paint(self._painter, self._compositor.mask, *parts)
+        if self.audience is not None:
+            self.audience.show_mask(mask)
 
     async def configure(self) -> None:
         """Changes the output in the order of the wishes; pictures are decoded beside the loop."""
@@ -109,7 +126,10 @@ class Display:
         return self._viewer.wants_pictures and self.output.mode is not Mode.MASKS
 
     def _is_watched(self) -> bool:
-        return self.audience is not None and not self.audience.is_empty
+        return self.audience is not None and self.audience.wants_pictures
+
+    def _is_mask_watched(self) -> bool:
+        return self.audience is not None and self.audience.wants_masks
 
     def _take(self, message: ConfigureMessage) -> None:
         try:

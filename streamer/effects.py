@@ -102,10 +102,16 @@ def beside(left: Planes, alpha: Plane) -> Planes:
     An odd width loses its last column, so that the halves share no chroma.
     """
     width = alpha.shape[1] & ~1
-    grey = _grey_table()[alpha[:, :width]]
+    shade = _grey_table()[alpha[:, :width]]
     neutral = np.full_like(left[1][:, : width // 2], 128)
-    halves = ((left[0][:, :width], grey), *((c[:, : width // 2], neutral) for c in left[1:]))
+    halves = ((left[0][:, :width], shade), *((c[:, : width // 2], neutral) for c in left[1:]))
     return tuple(np.concatenate(pair, axis=1) for pair in halves)
+
+
+def grey(alpha: Plane) -> Planes:
+    """Alpha [H, W] -> three planes without colour: luma 16 is 0, 235 is 255."""
+    neutral = np.full(((alpha.shape[0] + 1) // 2, (alpha.shape[1] + 1) // 2), 128, np.uint8)
+    return (_grey_table()[alpha], neutral, neutral)
 
 
 def spread(alpha: Plane) -> Plane:
@@ -179,7 +185,5 @@ def _dim_tables(percent: int) -> tuple[Plane, Plane]:
 
 @cache
 def _grey_table() -> Plane:
+    """uint8 0..255 to luma of limited range."""
     return np.rint(16 + 219 / 255 * np.arange(256)).astype(np.uint8)
-
-
-"""uint8 0..255 to luma of limited range."""

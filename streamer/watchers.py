@@ -7,6 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from sam2_rt.tracking.frame import Frame
@@ -24,6 +25,15 @@ from streamer.rtc.shared_encoder import Broadcast
 log = logging.getLogger(__name__)
 
 _REMEMBERED_ENDS: Final = 64
+
+
+class Watched(StrEnum):
+    """What there is to watch."""
+
+    VIDEO = "video"
+    """As the session's viewer gets it."""
+    MASK = "mask"
+    """How much of each pixel is an object's: grey, black to white."""
 
 
 class UnknownWatcher(LookupError):
@@ -47,6 +57,7 @@ class Admitted:
 @dataclass(frozen=True, slots=True)
 class _Watcher:
     peer: WatcherPeer
+    watched: Watched
     tag: str
     connected: asyncio.Event
     ended: asyncio.Event
@@ -63,7 +74,9 @@ class Watchers:
         self._metrics = metrics
         self._links = links
         self._admission = Admission(settings.max_watchers, settings.retry_after_s)
-        self._broadcast = Broadcast(metrics.watched_frames.inc, self._fail)
+        self._broadcasts = {
+            watched: Broadcast(metrics.watched_frames.inc, self._fail) for watched in Watched
+        }
         self._open: dict[str, _Watcher] = {}
         """By id; at most max_watchers."""
         self._stays: set[asyncio.Task[None]] = set()
@@ -77,11 +90,25 @@ class Watchers:
         """Nobody watches."""
         return not self._open
 
+    @property
+    def wants_pictures(self) -> bool:
+        """Somebody watches the video."""
+        return any(watcher.watched is Watched.VIDEO for watcher in self._open.values())
+
+    @property
+    def wants_masks(self) -> bool:
+        """Somebody watches the mask."""
+        return any(watcher.watched is Watched.MASK for watcher in self._open.values())
+
     def show(self, frame: Frame) -> None:
         """The newest picture, as the session's viewer gets it."""
-        self._broadcast.put(frame)
+        self._broadcasts[Watched.VIDEO].put(frame)
 
-    async def admit(self, offer: str) -> Admitted:
+    def show_mask(self, frame: Frame) -> None:
+        """The mask of the newest frame, in grey."""
+        self._broadcasts[Watched.MASK].put(frame)
+
+    async def admit(self, offer: str, watched: Watched = Watched.VIDEO) -> Admitted:
         """Lets one watch.
 
         Raises Full (for want of UDP ports too), OfferError, NoCandidates, or TimeoutError when no
@@ -94,7 +121,7 @@ class Watchers:
         settings = self._settings
         servers = turn.ice_servers(settings)
         used = servers if settings.uses_ice_servers else ()
-        peer = WatcherPeer(used, self._ports, self._broadcast)
+        peer = WatcherPeer(used, self._ports, self._broadcasts[watched])
         try:
             async with asyncio.timeout(settings.answer_timeout_s):
                 sdp = await peer.answer(offer)
@@ -106,7 +133,7 @@ class Watchers:
                 raise Full(str(error), settings.retry_after_s, "no_ports") from error
             raise
         tag = hashlib.sha256(sdp.encode()).hexdigest()[:16]
-        watcher_id = self._begin(peer, tag)
+        watcher_id = self._begin(peer, watched, tag)
         if settings.media_public_address is not None:
             sdp = with_public_address(sdp, settings.media_public_address)
         return Admitted(watcher_id, sdp, tag, servers)
@@ -132,11 +159,12 @@ class Watchers:
         self._end_all()
         if self._stays:
             await asyncio.wait(self._stays)
-        await self._broadcast.close()
+        for broadcast in self._broadcasts.values():
+            await broadcast.close()
 
-    def _begin(self, peer: WatcherPeer, tag: str) -> str:
+    def _begin(self, peer: WatcherPeer, watched: Watched, tag: str) -> str:
         watcher_id = secrets.token_urlsafe(12)
-        watcher = _Watcher(peer, tag, asyncio.Event(), asyncio.Event())
+        watcher = _Watcher(peer, watched, tag, asyncio.Event(), asyncio.Event())
         peer.on_connected = watcher.connected.set
         peer.on_end = lambda _outcome: watcher.ended.set()
         self._open[watcher_id] = watcher

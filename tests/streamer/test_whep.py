@@ -70,5 +70,10 @@ async def test_whip_whep_watches_from_chromium_trickles_and_leaves(
         await page.evaluate("client.stop()")
         await eventually(lambda: watchers.is_empty)
         assert answers[-1] == ("DELETE", 200)
+        await page.evaluate(WATCH, f"{served.url}/whep/{session_id}?track=mask")
+        await page.wait_for_function("video.videoWidth === 128")
+        await page.wait_for_function(f"({SEEN})().every((value) => value > 225)")
+        await page.evaluate("client.stop()")
+        await eventually(lambda: watchers.is_empty)
         assert served.service.num_open == 1
         await page.close()
