@@ -16,13 +16,14 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from sam2_rt.bench_profile import show_profile
 from sam2_rt.bench_streams import Streams, time_streams
 from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.engine import EngineInfo
 from sam2_rt.model import zoo
 from sam2_rt.model.config import NUM_RECENT
 from sam2_rt.model.sam2 import SAM2, Memories
-from sam2_rt.placement import calls_of
+from sam2_rt.placement import calls_of, device_of
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame, to_input
 from sam2_rt.tracking.prompt import Point, Prompt
@@ -59,6 +60,9 @@ class Wanted:
     """More: all of them in one batch, beside as many engines that take turns."""
     compiled_rows: int = 0
     """Largest batch of whole steps that is compiled; stages are timed as they are."""
+    device: str = "cpu"
+    is_profiled: bool = False
+    """Where the time of a step goes is told too, by torch's operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,11 @@ def measure(wanted: Wanted) -> None:
     """Times each stage and the whole step, and prints a table, a JSON line and a Markdown row."""
     torch.set_num_threads(wanted.threads)
     is_here = zoo.cached(wanted.model) is not None
+    device = device_of(wanted.device)
     sam2 = (
-        zoo.load(wanted.model, image_size=wanted.image_size, folds=False)
+        zoo.load(wanted.model, device=str(device), image_size=wanted.image_size, folds=False)
         if is_here
-        else _enlivened(zoo.build(wanted.model, wanted.image_size).eval())
+        else _enlivened(zoo.build(wanted.model, wanted.image_size).eval()).to(device)
     )
     clicks = [((i + 0.5) / wanted.tracks, 0.5) for i in range(wanted.tracks)]
     other = _peer(sam2, clicks) if wanted.peer else None
@@ -96,6 +101,8 @@ def measure(wanted: Wanted) -> None:
         steps = time_steps(calls, clicks, wanted.frames, other)
     size = sam2.config.image_size
     _show(wanted, size, stages, steps)
+    if wanted.is_profiled:
+        show_profile(calls, clicks)
     if wanted.streams > 1:
         shape = wanted.streams, wanted.tracks, wanted.frames
         _show_streams(wanted, size, time_streams(calls, _info(wanted, sam2), *shape))
@@ -103,8 +110,8 @@ def measure(wanted: Wanted) -> None:
 
 def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
     """Median milliseconds of each of the model's calls, for a batch of tracks."""
-    size = model.config.image_size
-    pixels = torch.randn(1, 3, size, size).to(model.dtype)
+    size, device = model.config.image_size, model.no_mem_embed.device
+    pixels = torch.randn(1, 3, size, size).to(device, model.dtype)
     embedding = model.encode_image(pixels)
     one, full = (_memories(model, tracks, count) for count in (1, FULL_BANK))
     feature = model.condition_on_memory(embedding.feature, one)
@@ -122,26 +129,26 @@ def time_stages(model: SAM2, tracks: int) -> dict[str, float]:
             embedding.feature, decoded, is_prompted=False
         ),
     }
-    return {name: _median_ms(call) for name, call in calls.items()}
+    return {name: _median_ms(call, device) for name, call in calls.items()}
 
 
 def time_steps(
     calls: Calls, clicks: list[tuple[float, float]], frames: int, other: "PeerTracker | None"
 ) -> Steps:
     """Whole steps with a full bank on a made-up clip; clicks are (x, y) in 0..1 of frame 0."""
-    size = calls.model.config.image_size
+    size, device = calls.model.config.image_size, calls.model.no_mem_embed.device
     tracker = Tracker(calls)
     prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
     ours, theirs, ious = [], [], []
     num_frames = FULL_BANK + frames
     for picture in track(make_clip(0, num_frames), "steps", num_frames, transient=True):
         frame = Frame(picture.index, (picture.rgb,))
-        pixels = to_input(frame, size, torch.device("cpu"), torch.float32)
-        start = time.perf_counter()
+        pixels = to_input(frame, size, device, torch.float32)
+        start = _now(device)
         predictions = tracker.step(frame, prompts if picture.index == 0 else ())
-        middle = time.perf_counter()
+        middle = _now(device)
         masks = other.step(pixels) if other else None
-        end = time.perf_counter()
+        end = _now(device)
         if picture.index >= FULL_BANK:
             ours.append(middle - start)
             theirs.append(end - middle)
@@ -168,15 +175,12 @@ def _enlivened(model: SAM2) -> SAM2:
 
 
 def _memories(model: SAM2, tracks: int, count: int) -> Memories:
-    config = model.config
-    return Memories(
-        torch.randn(tracks, count, config.memory_dim, config.grid, config.grid).bfloat16(),
-        torch.arange(count).expand(tracks, -1),
-        torch.randn(tracks, count, config.dim),
-        torch.arange(count).expand(tracks, -1),
-        None,
-        None,
-    )
+    config, device = model.config, model.no_mem_embed.device
+    ages = torch.arange(count, device=device).expand(tracks, -1)
+    shape = tracks, count, config.memory_dim, config.grid, config.grid
+    features = torch.randn(shape, device=device).bfloat16()
+    pointers = torch.randn(tracks, count, config.dim, device=device)
+    return Memories(features, ages, pointers, ages, None, None)
 
 
 def _peer(model: SAM2, clicks: list[tuple[float, float]]) -> "PeerTracker":
@@ -185,17 +189,25 @@ def _peer(model: SAM2, clicks: list[tuple[float, float]]) -> "PeerTracker":
 
     size = model.config.image_size
     peer = build_peer(model.config, model.state_dict())
+    torch.nn.Module.to(peer, model.no_mem_embed.device)  # its own wrapper has no types
     return PeerTracker(peer, [(x * size, y * size) for x, y in clicks])
 
 
-def _median_ms(call: Callable[[], object]) -> float:
+def _median_ms(call: Callable[[], object], device: torch.device) -> float:
     call()
     seconds = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        start = _now(device)
         call()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(_now(device) - start)
     return 1e3 * statistics.median(seconds)
+
+
+def _now(device: torch.device) -> float:
+    """When the device has done all that it was given, seconds."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _ious(a: Tensor, b: Tensor) -> list[float]:
@@ -236,7 +248,7 @@ def _show(wanted: Wanted, image_size: int, stages: dict[str, float], steps: Step
 def _info(wanted: Wanted, model: SAM2) -> EngineInfo:
     is_trained = zoo.cached(wanted.model) is not None
     size = model.config.image_size
-    return EngineInfo(wanted.model, size, "cpu", wanted.dtype, is_trained, wanted.tracks)
+    return EngineInfo(wanted.model, size, wanted.device, wanted.dtype, is_trained, wanted.tracks)
 
 
 def _show_streams(wanted: Wanted, image_size: int, streams: Streams) -> None:

@@ -28,6 +28,10 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     compiled_rows: Annotated[
         int, typer.Option(min=0, help="Largest batch of whole steps that is compiled.")
     ] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1...")] = "cpu",
+    profile: Annotated[  # noqa: FBT002 an option
+        bool, typer.Option("--profile", help="Also tell which operations a step's time goes to.")
+    ] = False,
 ) -> None:
     """Time each stage and the whole step with a full bank; weights are random unless cached."""
     if start:
@@ -40,9 +44,8 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
 
     try:
         other = Peer(peer) if peer else None
-        measure(
-            Wanted(model, image_size, tracks, frames, threads, dtype, other, streams, compiled_rows)
-        )
+        shape = model, image_size, tracks, frames, threads, dtype, other, streams, compiled_rows
+        measure(Wanted(*shape, device, profile))
     except (UnknownModel, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
 

@@ -34,6 +34,7 @@ LAYERS = {
     "sam2_rt.bench": 4,
     "sam2_rt.bench_streams": 4,
     "sam2_rt.bench_start": 4,
+    "sam2_rt.bench_profile": 4,
     "sam2_rt.train": 4,
     "sam2_rt.eval": 4,
     "sam2_rt.cli": 5,
@@ -61,6 +62,7 @@ OWNERS = {
     "aioice": ("streamer.rtc",),
     "fastapi": ("streamer.app",),
     "prometheus_client": ("streamer.metrics",),
+    "opentelemetry": ("streamer.tracing_otel",),
     "torch": ("sam2_rt",),
     "asyncio": ("streamer", "load"),
 }

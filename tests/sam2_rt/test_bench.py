@@ -6,10 +6,12 @@ import torch
 from typer.testing import CliRunner
 
 from sam2_rt.bench import FULL_BANK, Steps, time_stages
+from sam2_rt.bench_profile import profile_steps
 from sam2_rt.bench_streams import Streams
 from sam2_rt.cli import app
 from sam2_rt.model import zoo
 from sam2_rt.model.config import TINY, ModelConfig
+from sam2_rt.tracking.calls import Calls
 
 
 def run(*arguments: str) -> str:
@@ -87,7 +89,20 @@ def test_a_model_that_the_peer_cannot_hold_is_a_usage_error():
     assert "its dimensions are 256 and 64, not 128 and 64" in result.output
 
 
-@pytest.mark.parametrize("wrong", [["--model", "none"], ["--image-size", "100"], ["--peer", "x"]])
+def test_a_profile_names_the_operations_that_a_step_s_time_goes_to():
+    output = run("--image-size", "64", "--frames", "1", "--profile")
+    assert output.count("aten::") >= 5
+    calls = Calls(zoo.fold(zoo.build("nano", 64).eval()))
+    operations = profile_steps(calls, [(0.5, 0.5)])
+    assert sum(one.share for one in operations) == pytest.approx(1)
+    assert operations == sorted(operations, key=lambda one: -one.ms)
+    assert all(one.calls >= 0 for one in operations)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--model", "none"], ["--image-size", "100"], ["--peer", "x"], ["--device", "cuda:77"]],
+)
 def test_what_cannot_be_measured_is_a_usage_error(wrong: list[str]):
     result = CliRunner().invoke(app, ["bench", *wrong])
     assert result.exit_code == 2
