@@ -111,6 +111,9 @@ class Settings(LimitSettings, SourceSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     """json: one object a line, for who collects logs; `session` names the session it is about."""
+    trace_sample: float = Field(default=0.0, ge=0, le=1)
+    """Which part of all frames OpenTelemetry gets a trace of; needs the extra `otel`. 0: none, and
+    nothing of it is loaded. Its own variables say where to, as OTEL_EXPORTER_OTLP_ENDPOINT."""
 
     model: str = "nano"
     image_size: int | None = None

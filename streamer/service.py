@@ -32,6 +32,7 @@ from streamer.rtc.fragment import Fragment
 from streamer.rtc.ports import NoPorts, PortRange
 from streamer.session import Session
 from streamer.stay import FIRST_TIME, Answer, Stay, UnknownSession, Visit
+from streamer.tracing import open_tracer
 from streamer.viewer import Outcome, Viewer
 from streamer.vitals import Vitals
 from streamer.watchers import Watchers
@@ -61,6 +62,8 @@ class Service:
         self.is_stopping = False
         self.metrics_port: int | None = None
         """Where the metrics are, if they have a port of their own."""
+        self.tracer = open_tracer(settings.trace_sample)
+        """Follows frames; None: nobody wants to know."""
         self._stop_by_s = 0.0
         """When to give the engine up, by time.monotonic(), once is_stopping."""
         self._admission = Admission(settings.max_sessions, settings.retry_after_s)
@@ -92,6 +95,8 @@ class Service:
         self.vitals.show(self.metrics)
         self.worker.start()
         self._until_exit.callback(self._painter.shutdown, wait=True)
+        if self.tracer is not None:
+            self._until_exit.push_async_callback(asyncio.to_thread, self.tracer.close)
         if settings.metrics_port is not None:
             own = MetricsServer(self.metrics, settings.host, settings.metrics_port)
             self._until_exit.push_async_callback(asyncio.to_thread, own.close)
@@ -256,6 +261,8 @@ class Service:
         session_id = self.fleet.name_session()
         session = Session(session_id, viewer, self.worker, self._painter, self.metrics, settings)
         session.parking = self._parking
+        if self.tracer is not None:
+            session.follow_frames(self.tracer)
         session.on_step = self._pace.add
         if going_on is not None:
             session.restore(going_on)

@@ -15,6 +15,7 @@ from streamer.config import Settings
 from streamer.conversation import Conversation
 from streamer.display import Display
 from streamer.finder import Finder
+from streamer.frame_trace import FrameTraces, Tracer
 from streamer.losses import Losses
 from streamer.mask_sender import MaskSender
 from streamer.metrics import Metrics
@@ -95,6 +96,10 @@ class Session:
         """Makes run() end; the first outcome stands."""
         if not self._ended.done():
             self._ended.set_result(outcome)
+
+    def follow_frames(self, tracer: Tracer) -> None:
+        """Has some of its frames traced; before run()."""
+        self._tally.traces = FrameTraces(self.session_id, tracer)
 
     def restore(self, going_on: GoingOn) -> None:
         """Goes on with tracks of the viewer's session before this one; before run()."""

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from sam2_rt.engine import TrackState
+from streamer.frame_trace import FrameTraces
 from streamer.journey import Journeys, Span, Stage, TimedStep, Way
 from streamer.metrics import FrameDrop, Metrics
 from streamer.stats import Dropped, EndToEndMs, Percentiles, StagesMs, StatsMessage
@@ -33,6 +34,8 @@ class Tally:
         self._end_to_end_s = {way: deque[float](maxlen=_KEPT_FRAMES) for way in Way}
         self._reported = 0
         """`processed` at the last report."""
+        self.traces: FrameTraces | None = None
+        """Follows some of the frames; None: nobody wants to know."""
 
     def go_on(self, encoder_calls: int) -> None:
         """The stream was another session's, with so many calls: those are counted already."""
@@ -64,17 +67,19 @@ class Tally:
         self._metrics.encoder_calls.inc(max(0, result.encoder_calls - self._encoder_calls))
         self._encoder_calls = result.encoder_calls
         self._show_states(mask.state for mask in result.masks)
+        if self.traces is not None:
+            self.traces.begin(arrival, len(result.masks))
         for span in self._journeys.step(arrival, step.times):
-            self._pass(span)
+            self._pass(arrival.frame.pts, span)
 
     def compose(self, pts: int) -> None:
         """The picture of a frame was left for the video encoder."""
-        self._pass(self._journeys.compose(pts))
+        self._pass(pts, self._journeys.compose(pts))
 
     def send(self, pts: int) -> None:
         """The last packet of a frame's picture left."""
         span = self._journeys.send(pts)
-        self._pass(span)
+        self._pass(pts, span)
         self._arrive(Way.PICTURE, pts, span)
 
     def send_masks(self, pts: int, num_bytes: int) -> None:
@@ -82,12 +87,14 @@ class Tally:
         self._metrics.mask_messages.inc()
         self._metrics.mask_bytes.inc(num_bytes)
         span = self._journeys.send_masks(pts)
-        self._pass(span)
+        self._pass(pts, span)
         self._arrive(Way.MASKS, pts, span)
 
     def close(self) -> None:
         """The session has ended: its tracks are no longer there."""
         self._show_states(())
+        if self.traces is not None:
+            self.traces.close()
 
     def totals(self) -> dict[str, int]:
         """What became of the frames, for the log."""
@@ -96,6 +103,8 @@ class Tally:
 
     def report(self, elapsed_s: float) -> StatsMessage:
         """The counts for the viewer, elapsed_s after the last report."""
+        if self.traces is not None:
+            self.traces.flush()
         processed = self.processed - self._reported
         self._reported = self.processed
         return StatsMessage(
@@ -121,11 +130,14 @@ class Tally:
             tracks=self._states.total(),
         )
 
-    def _pass(self, span: Span | None) -> None:
+    def _pass(self, pts: int, span: Span | None) -> None:
         """A frame has a stage behind it."""
-        if span is not None:
-            self._stage_s[span.stage].append(span.duration_s)
-            self._metrics.stage_seconds.labels(span.stage.value).observe(span.duration_s)
+        if span is None:
+            return
+        self._stage_s[span.stage].append(span.duration_s)
+        self._metrics.stage_seconds.labels(span.stage.value).observe(span.duration_s)
+        if self.traces is not None:
+            self.traces.add(pts, span)
 
     def _arrive(self, way: Way, pts: int, last: Span | None) -> None:
         """A frame's answer has left at the end of the span."""
