@@ -126,13 +126,13 @@ async def get_sources(request: Request) -> SourceList:
 async def get_source(request: Request, session_id: str) -> SourceBody:
     """How a source is; of the last that ended, how they ended."""
     with _refusals():
-        return _body(_registry_of(request.app).find(session_id))
+        return _body(_find(request, session_id))
 
 
 async def delete_source(request: Request, session_id: str) -> Response:
     """Ends a source and its session."""
     with _refusals():
-        _registry_of(request.app).find(session_id)
+        _find(request, session_id)
     service_of(request).end(session_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -143,10 +143,12 @@ async def control_source(socket: WebSocket, session_id: str) -> None:
     Its messages are those of the WebRTC channel `control`, and `source` for how the source is.
     """
     try:
-        admit_socket(socket)
-        with _refusals(), _registry_of(socket.app).find(session_id).source.control() as inbox:
-            await socket.accept()
-            await _converse(socket, _registry_of(socket.app).find(session_id).source, inbox)
+        _, grant = admit_socket(socket)
+        with _refusals():
+            source = _registry_of(socket.app).find(session_id, grant.subject).source
+            with source.control() as inbox:
+                await socket.accept()
+                await _converse(socket, source, inbox)
     except Problem as refused:
         await refuse_socket(socket, refused)
 
@@ -178,6 +180,11 @@ async def _hear(socket: WebSocket, source: Source) -> None:
     while (event := await socket.receive())["type"] != "websocket.disconnect":
         said = event.get("text")
         source.on_message(event.get("bytes", b"") if said is None else said)
+
+
+def _find(request: Request, session_id: str) -> Record:
+    """Raises UnknownSession, for another subject's source too."""
+    return _registry_of(request.app).find(session_id, grant_of(request).subject)
 
 
 def _registry_of(app: FastAPI) -> Registry:

@@ -70,12 +70,12 @@ class Registry:
         """Those that a subject has open."""
         return [record for record in self._open.values() if record.subject == subject]
 
-    def find(self, session_id: str) -> Record:
-        """One that is open, or among the last that ended. Raises UnknownSession."""
+    def find(self, session_id: str, subject: str | None) -> Record:
+        """A subject's that is open, or among the last that ended. Raises UnknownSession."""
         found = self._open.get(session_id)
         ended = (record for record in self._ended if record.session_id == session_id)
         record = found or next(ended, None)
-        if record is None:
+        if record is None or record.subject != subject:
             raise UnknownSession(session_id)
         return record
 
