@@ -123,7 +123,7 @@ async def test_there_are_no_more_sources_than_set_and_a_place_comes_free(tmp_pat
         first = await opened(http, film, loop=True)
         answer = await http.post("/sources", json={"url": f"file://{film}"})
         assert (answer.status_code, answer.json()["code"]) == (503, "sources_full")
-        assert answer.headers["retry-after"] == "5"
+        assert int(answer.headers["retry-after"]) > 0
         await http.delete(first["location"])
         await eventually(lambda: served.service.num_open == 0)
         await opened(http, film)
@@ -158,9 +158,8 @@ async def test_a_drain_reaches_the_controller_and_another_service_goes_on(tmp_pa
     secret = {"resume_secret": "r" * 32}
     async with show(tmp_path, **secret) as (served, http), show(tmp_path, **secret) as (_, other):
         source = await opened(http, film, loop=True)
-        async with websockets.connect(
-            socket_url(served, source["location"] + "/control")
-        ) as control:
+        url = socket_url(served, source["location"] + "/control")
+        async with websockets.connect(url) as control:
             answer = await http.post(
                 f"/sessions/{source['session']}/prompts", json={"messages": [BOX]}
             )
@@ -180,18 +179,15 @@ async def test_sources_are_shown_to_their_subject_alone(tmp_path: Path):
     film = write_film(tmp_path / "film.mp4")
     mine, yours = ({"Authorization": f"Bearer {bearer(sub)}"} for sub in ("me", "you"))
     async with show(tmp_path, token_secret=SECRET) as (_, http):
-        answer = await http.post("/sources", json={"url": f"file://{film}"})
-        assert answer.status_code == 401
-        answer = await http.post(
-            "/sources", json={"url": f"file://{film}", "loop": True}, headers=mine
-        )
+        wish = {"url": f"file://{film}", "loop": True}
+        assert (await http.post("/sources", json=wish)).status_code == 401
+        answer = await http.post("/sources", json=wish, headers=mine)
         assert answer.status_code == 201
         for headers, count in ((mine, 1), (yours, 0)):
             assert len((await http.get("/sources", headers=headers)).json()["sources"]) == count
         for headers, status in ((yours, 404), (mine, 200)):
-            assert (
-                await http.get(answer.json()["location"], headers=headers)
-            ).status_code == status
+            there = await http.get(answer.json()["location"], headers=headers)
+            assert there.status_code == status
 
 
 async def test_the_api_s_description_names_body_and_refusals(tmp_path: Path):
