@@ -118,7 +118,7 @@ class Source:
         self._controller = inbox = Inbox[str](_KEPT_TEXTS)
         if self._greeting is not None:
             inbox.put(self._greeting)
-        inbox.put(self._message())
+            inbox.put(self._message())
         try:
             yield inbox
         finally:
@@ -126,10 +126,13 @@ class Source:
 
     def say(self, text: str) -> None:
         """To the controller; to nobody while there is none."""
-        if self._greeting is None:
+        is_greeting = self._greeting is None
+        if is_greeting:
             self._greeting = text
         if self._controller is not None:
             self._controller.put(text)
+            if is_greeting:
+                self._controller.put(self._message())
 
     def send_masks(self, _message: bytes | str) -> bool:
         """Never: masks are read over WebSockets."""
@@ -199,7 +202,7 @@ class Source:
     def _tell(self, state: State, reason: str | None) -> None:
         is_news = (state, reason) != (self.state, self.reason)
         self.state, self.reason = state, reason
-        if is_news and self._controller is not None:
+        if is_news and self._controller is not None and self._greeting is not None:
             self._controller.put(self._message())
 
     def _message(self) -> str:
