@@ -95,7 +95,7 @@ def _run(settings: Settings, console: Console) -> int:
         checkpoint=settings.checkpoint,
         device=settings.device,
         dtype=settings.dtype,
-        threads=settings.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        threads=settings.threads or max(1, host.num_cores() - 1),
         compiled_rows=settings.compiled_rows,
         pool_tracks=settings.pool_tracks,
         tracker=TrackerConfig(
