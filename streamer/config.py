@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from streamer.deletion_cost_settings import DeletionCostSettings
 from streamer.limits import LimitSettings
 from streamer.placement import Placement
 from streamer.source_settings import SourceSettings
@@ -81,7 +82,7 @@ class IceServer(BaseModel):
         return None if self.credential is None else self.credential.get_secret_value()
 
 
-class Settings(LimitSettings, SourceSettings):
+class Settings(DeletionCostSettings, LimitSettings, SourceSettings):
     """What can be set. Every number that has a unit carries it in its name."""
 
     # What a setting is refused for must not show it: it may be a secret.
@@ -140,10 +141,11 @@ class Settings(LimitSettings, SourceSettings):
     drop_after_frames: int = Field(default=1800, ge=1)
     """Hidden frames after which a track is dropped."""
 
-    media_workers: int = Field(default=0, ge=0, le=1)
+    media_workers: int = Field(default=0, ge=0, le=64)
     """0: all in one process. 1: the engine has a process of its own (Linux), so that codecs and
     signalling share no interpreter with the model; when it dies it is started anew, and sessions
-    go on."""
+    go on. More: so many processes take the viewers, on one port and with one engine; `max_sessions`
+    and `media_ports` are shared out between them. They cannot have peers beside each other."""
     max_batch: int = Field(default=8, ge=1)
     """Requests in one call of the engine."""
     compiled_rows: int = Field(default=0, ge=0)
@@ -232,6 +234,21 @@ class Settings(LimitSettings, SourceSettings):
     returned_max_bitrate_bps: int = Field(default=3_000_000, ge=30_000)
 
     @model_validator(mode="after")
+    def _check_media_workers(self) -> Self:
+        if self.media_workers < 2:
+            return self
+        if self.has_peers or self.metrics_port is not None:
+            raise ValueError("several media workers have neither peers nor a port for metrics")
+        ports = (
+            self.max_sessions
+            if self.media_ports is None
+            else 1 + self.media_ports[1] - self.media_ports[0]
+        )
+        if min(self.max_sessions, ports) < self.media_workers:
+            raise ValueError("each media worker needs a session and a port: have fewer of them")
+        return self
+
+    @model_validator(mode="after")
     def _check_ports(self) -> Self:
         if self.media_ports is not None and self.media_ports[0] > self.media_ports[1]:
             raise ValueError(f"media_ports {self.media_ports}: the first is above the last")
@@ -255,6 +272,12 @@ class Settings(LimitSettings, SourceSettings):
             raise ValueError("peers need STREAMER_PEER_SECRET, which they share")
         if self.port == 0 or (self.peer_address or self.host) in {"0.0.0.0", "::"}:  # noqa: S104
             raise ValueError("peers need STREAMER_PEER_ADDRESS and a port, where they are reached")
+        return self
+
+    @model_validator(mode="after")
+    def _check_deletion_costs(self) -> Self:
+        if self.deletion_cost_selector is not None and not self.has_peers:
+            raise ValueError("deletion costs need peers: they are asked how full they are")
         return self
 
     @model_validator(mode="after")

@@ -12,14 +12,16 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from streamer.config import Settings, url_of
 from streamer.kube_api import ApiError, Forbidden, InCluster, KubeApi, Throttled
 from streamer.lease import Lease, Terms
+from streamer.placement import Load
 
 ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
 QUARTERS: Final = 4
@@ -32,15 +34,17 @@ _AWAY_S: Final = 60.0
 """Nothing is asked for so long after an error; a Retry-After may say more, up to _MOST_AWAY_S."""
 _MOST_AWAY_S: Final = 600.0
 _RELEASE_S: Final = 2.0
+_AT_ONCE: Final = 32
+"""Pods that are asked for their loads together: viewers' requests pass through the same client."""
 
 log = logging.getLogger(__name__)
 
 
-class AsksShares(Protocol):
-    """How full pods are, from the pods themselves."""
+class AsksLoads(Protocol):
+    """How full pods are, from the pods themselves. hop.Hop does so."""
 
-    async def shares_of(self, urls: Sequence[str]) -> Mapping[str, float]:
-        """By URL, of those that answer: 0 for an idle one, 1 for a full one, or more."""
+    async def loads_of(self, urls: Sequence[str]) -> Mapping[str, Load]:
+        """By URL, of those that answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +84,27 @@ class _Pods(BaseModel):
     items: list[_Pod]
 
 
-def cost_of(share: float) -> int:
+def writing(settings: Settings, asks: AsksLoads) -> list[Coroutine[Any, Any, None]]:
+    """What a service has to run for it; nothing where it is off.
+
+    Raises ApiError outside a cluster.
+    """
+    if settings.deletion_cost_selector is None:
+        return []
+    where = InCluster.from_environment()
+    writer = CostWriter(settings.deletion_cost_selector, settings.port, asks)
+    return [writer.run(where, settings.deletion_cost_lease)]
+
+
+def cost_of(load: Load) -> int:
     """0 for an idle pod, then 25, 50, 75 and 100 by the quarter of it that is in use."""
-    quarter = min(QUARTERS, math.ceil(QUARTERS * share))
+    quarter = min(QUARTERS, math.ceil(QUARTERS * load.share))
     return 100 * quarter // QUARTERS
 
 
 def due(
     pods: Sequence[Fleetmate],
-    shares: Mapping[str, float],
+    loads: Mapping[str, Load],
     written_s: Mapping[str, float],
     now_s: float,
 ) -> list[tuple[str, int]]:
@@ -96,7 +112,7 @@ def due(
 
     written_s: when this leader last wrote on a pod, by name.
     """
-    wanted = [(cost_of(shares[pod.url]), pod) for pod in pods if pod.url in shares]
+    wanted = [(cost_of(loads[pod.url]), pod) for pod in pods if pod.url in loads]
     changed = [
         (cost, pod.name)
         for cost, pod in wanted
@@ -108,7 +124,7 @@ def due(
 class CostWriter:
     """Runs in every pod; only the leader's does more than look at the Lease."""
 
-    def __init__(self, selector: str, port: int, asks: AsksShares) -> None:
+    def __init__(self, selector: str, port: int, asks: AsksLoads) -> None:
         """selector: labels of the fleet's pods. port: of HTTP, the same in all of them."""
         self._selector = selector
         self._port = port
@@ -133,12 +149,14 @@ class CostWriter:
     async def write(self, api: KubeApi, lease: Lease) -> int:
         """One round of the leader; how many pods were written on. Raises ApiError."""
         pods = await self._pods(api)
-        shares = await self._asks.shares_of([pod.url for pod in pods])
+        loads: dict[str, Load] = {}
+        for some in range(0, len(pods), _AT_ONCE):
+            loads |= await self._asks.loads_of([pod.url for pod in pods[some : some + _AT_ONCE]])
         names = {pod.name for pod in pods}
         self._written_s = {n: at_s for n, at_s in self._written_s.items() if n in names}
-        changes = due(pods, shares, self._written_s, time.monotonic())
+        changes = due(pods, loads, self._written_s, time.monotonic())
         for name, cost in changes:
-            if not lease.is_held:  # asking for shares may have taken too long
+            if not lease.is_held:  # asking for loads may have taken too long
                 break
             path = f"/api/v1/namespaces/{api.namespace}/pods/{name}"
             await api.merge(path, {"metadata": {"annotations": {ANNOTATION: str(cost)}}})
@@ -171,16 +189,12 @@ class CostWriter:
         return [
             Fleetmate(
                 pod.metadata.name,
-                _url(pod.status.address, self._port),
+                url_of(pod.status.address, self._port),
                 _number(pod.metadata.annotations),
             )
             for pod in pods
             if pod.status.address is not None and pod.metadata.leaving is None
         ]
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _number(annotations: Mapping[str, Any]) -> int:

@@ -57,7 +57,8 @@ class InCluster:
     """Where the API server is and who this pod is there."""
 
     url: str
-    folder: Path = SERVICE_ACCOUNT
+    folder: Path
+    """With the files of SERVICE_ACCOUNT."""
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -69,7 +70,8 @@ class InCluster:
                 "no KUBERNETES_SERVICE_HOST or no service account token: deletion costs are "
                 "written by a pod, with a token mounted"
             )
-        return cls(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
+        named = f"[{host}]" if ":" in host else host
+        return cls(f"https://{named}:{port}", SERVICE_ACCOUNT)
 
     @property
     def namespace(self) -> str:

@@ -15,6 +15,7 @@ from streamer import turn
 from streamer.admission import Admission, Full
 from streamer.bearer import Guard
 from streamer.config import Settings
+from streamer.deletion_cost import writing
 from streamer.drain import tell_to_leave
 from streamer.hop import Hop
 from streamer.link_watch import LinkWatch
@@ -103,7 +104,8 @@ class Service:
             self.metrics_port = own.port
         await self._until_exit.enter_async_context(self.hop)
         self._tasks = await self._until_exit.enter_async_context(asyncio.TaskGroup())
-        watches = (measure_lag(self.metrics), self._parking.run(), self._links.run())
+        watches = [measure_lag(self.metrics), self._parking.run(), self._links.run()]
+        watches += writing(settings, self.hop)
         self._watches = [self._tasks.create_task(watch) for watch in watches]
         return self
 

@@ -80,7 +80,7 @@ def test_nine_shapes_render_every_template():
     assert kinds == {
         *("Deployment", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget"),
         *("HorizontalPodAutoscaler", "ScaledObject", "HTTPRoute", "Ingress", "Gateway"),
-        *("UDPRoute", "PodMonitor", "PrometheusRule", "ConfigMap", "Pod"),
+        *("Role", "RoleBinding", "UDPRoute", "PodMonitor", "PrometheusRule", "ConfigMap", "Pod"),
     }
 
 

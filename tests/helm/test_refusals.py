@@ -35,6 +35,10 @@ WRONG_VALUES = [
     {"cache": {"sizeLimit": "much"}},
     {"drain": {"seconds": -1}},
     {"networkPolicy": {"mediaFromCidrs": []}},
+    {"networkPolicy": {"apiServerCidrs": []}},
+    {"deletionCost": {"enabled": "yes"}},
+    {"tests": {"tokenSecret": "a secret itself"}},
+    {"peers": {"placement": "random"}},
     {"podMonitor": {"interval": "often"}},
 ]
 
@@ -58,6 +62,15 @@ CONTRADICTIONS: list[tuple[Object, str]] = [
     ({"cache": {"type": "pvc"}}, "cache.existingClaim"),
     ({"autoscaling": {"mode": "keda"}}, "prometheusAddress"),
     ({"autoscaling": {"minReplicas": 11}}, "above autoscaling.maxReplicas"),
+    ({"deletionCost": {"enabled": True}}, "peers.existingSecret"),
+    (
+        {
+            "deletionCost": {"enabled": True},
+            "peers": {"existingSecret": "s"},
+            "serviceAccount": {"create": False},
+        },
+        "ServiceAccount of its own",
+    ),
     ({"route": {"type": "httpRoute"}}, "route.parentRefs"),
     ({"route": {"type": "ingress"}}, "route.hostnames"),
 ]

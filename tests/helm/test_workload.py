@@ -108,7 +108,7 @@ def test_pods_meet_the_level_restricted_and_write_to_volumes_only(name: str):
         assert {"cpu", "memory"} <= set(container["resources"]["limits"])
         assert {"/tmp", "/cache"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
         assert not container["image"].endswith(":latest")
-    allowed = {"emptyDir", "persistentVolumeClaim", "image"}
+    allowed = {"emptyDir", "persistentVolumeClaim", "image", "projected"}
     assert all(set(volume) - {"name"} <= allowed for volume in pod["volumes"])
 
 
@@ -149,8 +149,15 @@ def test_a_gpu_is_asked_for_and_a_cpu_pod_asks_for_none():
 def test_a_candidate_of_a_client_cannot_aim_packets_at_what_is_near(name: str, address: str):
     spec = the("NetworkPolicy", rendered(name))["spec"]
     assert "Egress" in spec["policyTypes"]
-    assert not lets_through(spec["egress"], address)
-    assert lets_through(spec["egress"], "203.0.113.9" if "." in address else "2001:db8::9")
+    media = [rule for rule in spec["egress"] if "UDP" in {p["protocol"] for p in rule["ports"]}]
+    assert not lets_through(media, address)
+    assert lets_through(media, "203.0.113.9" if "." in address else "2001:db8::9")
+
+
+@pytest.mark.parametrize("name", ["gpu-keda", "turn-external", "all-on"])
+@pytest.mark.parametrize("address", METADATA_SERVERS)
+def test_nothing_at_all_goes_to_a_metadata_server(name: str, address: str):
+    assert not lets_through(the("NetworkPolicy", rendered(name))["spec"]["egress"], address)
 
 
 def lets_through(egress: list[Object], address: str) -> bool:

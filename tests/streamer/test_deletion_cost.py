@@ -1,14 +1,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
 from fake_kube import PODS, FakeKube, serving_kube
+from pods import free_ports, pod
 
 from load.fleet import bucket
+from streamer import deletion_cost
+from streamer.config import Settings
 from streamer.deletion_cost import MAX_WRITES, REST_S, CostWriter, Fleetmate, cost_of, due
 from streamer.kube_api import InCluster, KubeApi
 from streamer.lease import Lease, Terms
+from streamer.placement import Load
 
 QUICK = Terms(good_s=1, give_up_s=0.7, look_s=0.02)
 
@@ -17,10 +22,15 @@ class Shares:
     """What pods would say of themselves."""
 
     def __init__(self, **shares: float) -> None:
-        self.shares = {url(name): share for name, share in shares.items()}
+        self.loads = {url(name): load(share) for name, share in shares.items()}
 
-    async def shares_of(self, urls: Sequence[str]) -> Mapping[str, float]:
-        return {url: self.shares[url] for url in urls if url in self.shares}
+    async def loads_of(self, urls: Sequence[str]) -> Mapping[str, Load]:
+        assert len(urls) <= 32
+        return {url: self.loads[url] for url in urls if url in self.loads}
+
+
+def load(share: float) -> Load:
+    return Load(is_ready=True, share=share)
 
 
 def address(name: str) -> str:
@@ -48,30 +58,30 @@ async def where(kube: FakeKube, tmp_path: Path) -> AsyncIterator[InCluster]:
 
 def test_costs_are_quarters_of_a_pod():
     shares = [0, 0.01, 0.25, 0.26, 0.5, 0.75, 0.76, 1, 1.4]
-    assert [cost_of(share) for share in shares] == [0, 25, 25, 50, 50, 75, 100, 100, 100]
+    assert [cost_of(load(share)) for share in shares] == [0, 25, 25, 50, 50, 75, 100, 100, 100]
 
 
 @pytest.mark.parametrize("places", [1, 4, 6, 8])
 def test_they_are_what_the_capacity_plan_was_simulated_with(places: int):
     for sessions in range(places + 1):
-        assert cost_of(sessions / places) == 25 * bucket(sessions, places)
+        assert cost_of(load(sessions / places)) == 25 * bucket(sessions, places)
 
 
 def test_only_what_changed_is_written_and_the_emptiest_first():
-    shares = Shares(a=0.6, b=0.0, c=0.3, d=1.0).shares
+    shares = Shares(a=0.6, b=0.0, c=0.3, d=1.0).loads
     pods = [mate("a", 75), mate("b", 50), mate("c"), mate("d", 25), mate("e", 25)]
     assert due(pods, shares, {}, 0.0) == [("b", 0), ("c", 50), ("d", 100)]
 
 
 def test_a_pod_rests_between_two_writes():
-    pods, shares = [mate("a")], Shares(a=1.0).shares
+    pods, shares = [mate("a")], Shares(a=1.0).loads
     assert due(pods, shares, {"a": 100.0}, 100.0 + REST_S - 1) == []
     assert due(pods, shares, {"a": 100.0}, 100.0 + REST_S) == [("a", 100)]
 
 
 def test_a_round_has_a_bound():
     pods = [Fleetmate(f"p{n:03}", f"http://10.0.1.{n}:1", 0) for n in range(50)]
-    changes = due(pods, {pod.url: 1.0 for pod in pods}, {}, 0.0)
+    changes = due(pods, {pod.url: load(1.0) for pod in pods}, {}, 0.0)
     assert [name for name, _ in changes] == [f"p{n:03}" for n in range(MAX_WRITES)]
 
 
@@ -163,3 +173,26 @@ async def test_a_server_that_fails_is_asked_again(kube: FakeKube, where: InClust
     await wait_for(lambda: kube.costs == {"a": "100"})
     writing.cancel()
     await asyncio.wait([writing])
+
+
+async def test_a_service_writes_how_full_its_pods_say_they_are(
+    kube: FakeKube, where: InCluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(InCluster, "from_environment", lambda: where)
+    monkeypatch.setattr(CostWriter, "run", partialmethod(CostWriter.run, terms=QUICK))
+    monkeypatch.setattr(deletion_cost, "REST_S", 0.0)
+    (port,) = free_ports(1)
+    kube.add_pod("me", "127.0.0.1", cost="50")
+    settings = {"peers": [f"http://127.0.0.1:{port}"], "max_sessions": 1}
+    async with pod(port, deletion_cost_selector="app=x", **settings) as served:
+        await wait_for(lambda: kube.costs == {"me": "0"})
+        served.service._admission.enter(is_ready=True)
+        await wait_for(lambda: kube.costs == {"me": "100"})
+        served.service._admission.leave()
+    assert kube.leases["streamer"]["spec"]["holderIdentity"] == ""
+
+
+def test_it_is_off_unless_pods_are_named_and_needs_peers():
+    assert deletion_cost.writing(Settings(), Shares()) == []
+    with pytest.raises(ValueError, match="need peers"):
+        Settings(deletion_cost_selector="app=x")

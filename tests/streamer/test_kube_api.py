@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from fake_kube import LEASES, PODS, FakeKube, serving_kube
 
+from streamer import kube_api
 from streamer.kube_api import (
     ApiError,
     Conflict,
@@ -97,6 +98,17 @@ async def test_a_folder_without_an_account_is_told(tmp_path: Path):
     with pytest.raises(ApiError, match="namespace"):
         async with KubeApi(InCluster("https://127.0.0.1:1", tmp_path)):
             pass
+
+
+@pytest.mark.parametrize(("host", "named"), [("10.96.0.1", "10.96.0.1"), ("fd00::1", "[fd00::1]")])
+def test_in_a_cluster_it_knows_where_to_ask(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, named: str
+):
+    monkeypatch.setattr(kube_api, "SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "6443")
+    (tmp_path / "token").write_text("t")
+    assert InCluster.from_environment() == InCluster(f"https://{named}:6443", tmp_path)
 
 
 def test_outside_a_cluster_it_says_so(monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@
 {{- include "streamer.checkSecrets" . -}}
 {{- include "streamer.checkWeights" . -}}
 {{- include "streamer.checkRoute" . -}}
+{{- include "streamer.checkDeletionCost" . -}}
 {{- if and (eq .Values.autoscaling.mode "keda") (not .Values.autoscaling.prometheusAddress) -}}
 {{- fail "autoscaling.prometheusAddress is empty: KEDA reads the demand there" -}}
 {{- end -}}
@@ -75,5 +76,16 @@
 {{- end -}}
 {{- if and (eq .Values.route.type "ingress") (not .Values.route.hostnames) -}}
 {{- fail "route.hostnames is empty: an Ingress without a name takes the traffic of all" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "streamer.checkDeletionCost" -}}
+{{- if .Values.deletionCost.enabled -}}
+{{- if not .Values.peers.existingSecret -}}
+{{- fail "deletionCost.enabled needs peers.existingSecret: the pods are asked how full they are" -}}
+{{- end -}}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) -}}
+{{- fail "deletionCost.enabled needs a ServiceAccount of its own: not everybody's \"default\" should change pods" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

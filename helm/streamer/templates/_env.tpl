@@ -50,6 +50,12 @@
 - name: STREAMER_DRAIN_URL
   value: {{ . | quote }}
 {{- end }}
+{{- if .Values.deletionCost.enabled }}
+- name: STREAMER_DELETION_COST_SELECTOR
+  value: {{ printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" .Chart.Name .Release.Name | quote }}
+- name: STREAMER_DELETION_COST_LEASE
+  value: {{ include "streamer.fullname" . }}
+{{- end }}
 {{ include "streamer.iceEnv" . }}
 {{ include "streamer.secretEnv" . }}
 {{- with .Values.peers.existingSecret }}

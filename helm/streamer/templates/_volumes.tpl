@@ -14,6 +14,13 @@
   mountPath: /cache
 {{- end -}}
 
+{{- /* A token for the service alone, in place of the automatic one, which every container would get. */ -}}
+{{- define "streamer.tokenMount" -}}
+- name: token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end -}}
+
 {{- define "streamer.volumes" -}}
 - name: tmp
   emptyDir:
@@ -26,6 +33,19 @@
   emptyDir:
     sizeLimit: {{ .Values.cache.sizeLimit }}
   {{- end }}
+{{- if .Values.deletionCost.enabled }}
+- name: token
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3600
+      - configMap:
+          name: kube-root-ca.crt
+          items: [{key: ca.crt, path: ca.crt}]
+      - downwardAPI:
+          items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]
+{{- end }}
 {{- if eq .Values.weights.source "pvc" }}
 - name: weights
   persistentVolumeClaim:
