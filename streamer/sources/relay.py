@@ -60,7 +60,7 @@ class Relay:
             self._task.cancel()
             await asyncio.wait((self._task,))
         if self._upstream is not None:
-            self._upstream[1].close()
+            await _end(self._upstream[1])
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._task is not None:  # somebody else on this machine
@@ -79,8 +79,8 @@ class Relay:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            writer.close()
-            camera_writer.close()
+            await _end(writer)
+            await _end(camera_writer)
 
     async def _bring(self, camera: asyncio.StreamReader, ffmpeg: asyncio.StreamWriter) -> None:
         """What the camera says, message by message, until it breaks off or says what may not be."""
@@ -113,6 +113,13 @@ class Relay:
             self.fault = f"the camera's answer is longer than {_MAX_BODY_BYTES} bytes"
             return head
         return head + await camera.readexactly(num_bytes)
+
+
+async def _end(writer: asyncio.StreamWriter) -> None:
+    """At once: the other end is not asked to agree, as TLS would."""
+    writer.transport.abort()
+    with contextlib.suppress(OSError):  # how it broke does not matter any more
+        await writer.wait_closed()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

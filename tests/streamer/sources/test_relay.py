@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,7 +31,9 @@ async def answering(answer: bytes) -> AsyncIterator[Camera]:
     finally:
         server.close()
         for writer in connections:
-            writer.close()
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def asked(place: Camera, say: bytes, length: int = -1) -> tuple[bytes, str | None]:
@@ -46,6 +49,7 @@ async def asked(place: Camera, say: bytes, length: int = -1) -> tuple[bytes, str
         return came, relay.fault
     finally:
         writer.close()
+        await writer.wait_closed()
         await relay.close()
 
 
@@ -93,7 +97,7 @@ async def test_ffmpeg_does_not_follow_a_redirect_and_the_reason_is_told():
 
     async def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reached.set()
-        writer.close()
+        writer.transport.abort()
 
     inner = await asyncio.start_server(take, "127.0.0.1", 0)
     port = inner.sockets[0].getsockname()[1]
@@ -116,6 +120,7 @@ async def test_a_second_connection_to_the_relay_gets_nothing(tmp_path: Path):
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
         first.close()
+        await first.wait_closed()
         await relay.close()
 
 
