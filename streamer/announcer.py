@@ -1,14 +1,41 @@
 """Announcer: tells whoever started the service where it is and what it has become."""
 
 import logging
+from dataclasses import dataclass
+from typing import Protocol
 
 from rich.console import Console
 
+from sam2_rt.steps import EngineInfo
 from streamer import logs
 from streamer.config import Settings
-from streamer.worker import Worker
 
 log = logging.getLogger(__name__)
+
+
+class Loading(Protocol):
+    """What became of it: a Worker, or what stands for those of other processes."""
+
+    @property
+    def info(self) -> EngineInfo | None:
+        """Of the engine; None: it could not be loaded."""
+
+    @property
+    def fault(self) -> BaseException | None:
+        """Why not."""
+
+    @property
+    def warm_up_s(self) -> float | None:
+        """What it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A Loading that has come to its end."""
+
+    info: EngineInfo | None = None
+    fault: BaseException | None = None
+    warm_up_s: float | None = None
 
 
 class Announcer:
@@ -26,7 +53,7 @@ class Announcer:
         else:
             log.info("listening", extra=logs.facts(url=url, model=self._model))
 
-    def tell_model(self, worker: Worker) -> None:
+    def tell_model(self, worker: Loading) -> None:
         """The engine is loaded, or will never be."""
         if self._is_for_people:
             self._print_model(worker)
@@ -44,7 +71,7 @@ class Announcer:
         )
         log.info("ready", extra=told)
 
-    def _print_model(self, worker: Worker) -> None:
+    def _print_model(self, worker: Loading) -> None:
         info, console = worker.info, self._console
         if info is None:
             console.print(f"[red]The model could not be loaded:[/] {worker.fault}")

@@ -87,6 +87,7 @@ def _run(settings: Settings, console: Console) -> int:
     )
     from sam2_rt.remote.engine_process import EngineProcess  # noqa: PLC0415
     from streamer.announcer import Announcer  # noqa: PLC0415
+    from streamer.media_workers import MediaWorkers  # noqa: PLC0415
     from streamer.server import Server  # noqa: PLC0415
 
     config = EngineConfig(
@@ -115,6 +116,8 @@ def _run(settings: Settings, console: Console) -> int:
     load = partial(Engine.load, config)
     if settings.media_workers == 0:
         return Server(settings, load, told.tell_address, told.tell_model).run_to_end()
+    if settings.media_workers > 1:
+        return MediaWorkers(settings, load, told.tell_address, told.tell_model).run_to_end()
     with EngineProcess(load, settings.max_frame_pixels) as engine:
         server = Server(settings, engine.connect, told.tell_address, told.tell_model)
         return server.run_to_end()

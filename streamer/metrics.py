@@ -4,16 +4,19 @@ Each series is there from the start with 0, so that its first event is an increa
 label is known, and what is not counts as `other`.
 """
 
+import os
 from typing import Final, Literal, get_args
 
 from prometheus_client import (
     CollectorRegistry,
+    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from sam2_rt.engine import TrackState
 from streamer.admission import FullKind
@@ -24,7 +27,11 @@ from streamer.metrics_maker import Maker
 from streamer.prompt_queue import PromptKind
 from streamer.viewer import Outcome
 
+__all__ = ["CONTENT_TYPE", "MULTIPROCESS", "Direction", "FrameDrop", "Gauge", "Metrics"]
+
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own variable: the folder in which several processes count together."""
 
 OfferRefusal = (
     FullKind
@@ -65,19 +72,26 @@ class Metrics:
     def _add_service(self, make: Maker) -> None:
         """The process and who comes in."""
         counter, gauge = make.counter, make.gauge
-        self.ready = gauge("ready", "1 when the engine is loaded and sessions are taken.")
+        self.ready = gauge(
+            "ready", "1 when the engine is loaded and sessions are taken.", "livemin"
+        )
         self.warm_up_seconds = gauge(
-            "warm_up_seconds", "What loading, compiling and warming up took; 0 until then."
+            "warm_up_seconds",
+            "What loading, compiling and warming up took; 0 until then.",
+            "livemax",
         )
         self.heartbeat_age_seconds = gauge(
             "engine_heartbeat_age_seconds",
             "Since the engine's last sign of life: the length of its step; 0 unless it is loaded.",
+            "livemax",
         )
         self.engines_lost = counter(
             "engines_lost_total", "Engines whose process died; another was loaded."
         )
         self.loop_lag_seconds = gauge(
-            "loop_lag_seconds", "Longest delay of a timer of the event loop in the last second."
+            "loop_lag_seconds",
+            "Longest delay of a timer of the event loop in the last second.",
+            "livemax",
         )
         self.loop_delay_seconds = make.histogram(
             "loop_delay_seconds", "Delays of a timer of the event loop.", _DELAY_SECONDS
@@ -201,8 +215,12 @@ class Metrics:
         )
 
     def exposition(self) -> bytes:
-        """All series in the text format of CONTENT_TYPE."""
-        return generate_latest(self.registry)
+        """All series in the text format of CONTENT_TYPE; those of all media workers together."""
+        if MULTIPROCESS not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
 
 def _values(union: object) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from itertools import product
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 OTHER: Final = "other"
 """Stands for every value of a label that is not known."""
+
+Several = Literal["livesum", "livemax", "livemin"]
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 
@@ -50,13 +52,20 @@ class Maker:
         metric = Counter(f"streamer_{name}", meaning, tuple(labels), registry=self._registry)
         return Bounded(metric, *labels.values())
 
-    def gauge(self, name: str, meaning: str) -> Gauge:
-        """Of a name that ends with its unit."""
-        return Gauge(f"streamer_{name}", meaning, registry=self._registry)
+    def gauge(self, name: str, meaning: str, several: Several = "livesum") -> Gauge:
+        """Of a name that ends with its unit; `several`: what counts of several media workers."""
+        name = f"streamer_{name}"
+        return Gauge(name, meaning, registry=self._registry, multiprocess_mode=several)
 
     def gauges(self, name: str, meaning: str, **labels: Iterable[str]) -> Bounded[Gauge]:
         """Of a name that ends with its unit."""
-        metric = Gauge(f"streamer_{name}", meaning, tuple(labels), registry=self._registry)
+        metric = Gauge(
+            f"streamer_{name}",
+            meaning,
+            tuple(labels),
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         return Bounded(metric, *labels.values())
 
     def histogram(self, name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:

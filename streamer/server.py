@@ -58,13 +58,14 @@ class Server(uvicorn.Server):
         self._stop_by_s: float | None = None
         """The same for the sessions, which are ended; None until then."""
 
-    def run_to_end(self) -> int:
-        """Serves; the exit code: 0 after a signal, 1 when the worker died.
+    def run_to_end(self, sockets: list[socket.socket] | None = None) -> int:
+        """Serves, on sockets that are bound if any are given, else on the settings' address.
 
-        uvicorn itself exits with 3 when it cannot start, as when the port is taken.
+        Returns the exit code: 0 after a signal, 1 when the worker died. uvicorn itself exits with 3
+        when it cannot start, as when the port is taken.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        self.run()
+        self.run(sockets)
         return int(self._service.worker.fault is not None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ from streamer.hop import Hop
 from streamer.link_watch import LinkWatch
 from streamer.loop_lag import measure_lag
 from streamer.media_settings import as_told, prepare_rtc
-from streamer.metrics import Metrics
+from streamer.metrics import MULTIPROCESS, Metrics
 from streamer.metrics_server import MetricsServer
 from streamer.output import Output
 from streamer.pace import Pace
@@ -93,7 +94,6 @@ class Service:
         self._parking = Parking(self.worker, settings.max_parked, settings.park_s, self.metrics)
         self._links = LinkWatch(self.metrics)
         self.vitals = Vitals(self, settings.engine_stall_s)
-        self.vitals.show(self.metrics)
         self.worker.start()
         self._until_exit.callback(self._painter.shutdown, wait=True)
         if self.tracer is not None:
@@ -106,6 +106,10 @@ class Service:
         self._tasks = await self._until_exit.enter_async_context(asyncio.TaskGroup())
         watches = [measure_lag(self.metrics), self._parking.run(), self._links.run()]
         watches += writing(settings, self.hop)
+        if MULTIPROCESS in os.environ:
+            watches.append(self.vitals.keep_shown(self.metrics))
+        else:
+            self.vitals.show(self.metrics)
         self._watches = [self._tasks.create_task(watch) for watch in watches]
         return self
 

@@ -4,16 +4,19 @@ A ReplicaSet gives up unready pods first, so a full service that called itself u
 first to go. A probe that is not answered at all tells of an event loop that stands still.
 """
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from streamer.metrics import Metrics
+from streamer.metrics import Gauge, Metrics
 from streamer.worker import Worker, WorkerState
 
 _MAX_WAITING: Final = 1024
 """Refusals that are remembered; the oldest are forgotten first."""
+_SHOW_S: Final = 0.5
+"""Between two looks at the gauges of several media workers."""
 _ASKS_AGAIN_S: Final = 1.0
 """More than a viewer was told to wait: for who asks again on time is still there meanwhile."""
 
@@ -74,15 +77,27 @@ class Vitals:
 
     def show(self, metrics: Metrics) -> None:
         """Gauges that are looked at when somebody scrapes."""
-        service = self._service
-        metrics.ready.set_function(lambda: self.why_unready is None)
-        metrics.warm_up_seconds.set_function(lambda: service.worker.warm_up_s or 0.0)
-        metrics.heartbeat_age_seconds.set_function(lambda: service.worker.silent_s)
-        metrics.sessions.set_function(lambda: service.num_open)
-        viewers = metrics.viewers
-        viewers.labels("waiting").set_function(lambda: self.waiting)
-        viewers.labels("active").set_function(lambda: 0 if self._is_leaving else service.num_open)
-        viewers.labels("draining").set_function(lambda: service.num_open if self._is_leaving else 0)
+        for gauge, look in self._gauges(metrics):
+            gauge.set_function(look)
+
+    async def keep_shown(self, metrics: Metrics) -> None:
+        """The same where another process may be scraped, which cannot look; until cancelled."""
+        while True:
+            for gauge, look in self._gauges(metrics):
+                gauge.set(look())
+            await asyncio.sleep(_SHOW_S)
+
+    def _gauges(self, metrics: Metrics) -> list[tuple[Gauge, Callable[[], float]]]:
+        service, viewers = self._service, metrics.viewers
+        return [
+            (metrics.ready, lambda: self.why_unready is None),
+            (metrics.warm_up_seconds, lambda: service.worker.warm_up_s or 0.0),
+            (metrics.heartbeat_age_seconds, lambda: service.worker.silent_s),
+            (metrics.sessions, lambda: service.num_open),
+            (viewers.labels("waiting"), lambda: self.waiting),
+            (viewers.labels("active"), lambda: 0 if self._is_leaving else service.num_open),
+            (viewers.labels("draining"), lambda: service.num_open if self._is_leaving else 0),
+        ]
 
     @property
     def _is_leaving(self) -> bool:

@@ -50,6 +50,7 @@ STREAMER_MAY_IMPORT = {
     "sam2_rt.engine",
     "sam2_rt.host",
     "sam2_rt.remote.engine_process",
+    "sam2_rt.remote.remote_engine",
     "sam2_rt.rle",
     "sam2_rt.steps",
     "sam2_rt.tracking.frame",
@@ -58,10 +59,10 @@ STREAMER_MAY_IMPORT = {
 # The demo makes and reads clips; it is a program beside the service, not a part of it.
 STREAMER_EXCEPTIONS = {"streamer.demo": {"sam2_rt.data.clip", "sam2_rt.data.ball_clip"}}
 OWNERS = {
-    "aiortc": ("streamer.peer", "streamer.rtc", "streamer.client"),
-    "aioice": ("streamer.rtc",),
+    "aiortc": ("streamer.peer", "streamer.rtc", "streamer.client", "load.echo"),
+    "aioice": ("streamer.rtc", "load.echo"),
     "fastapi": ("streamer.app",),
-    "prometheus_client": ("streamer.metrics",),
+    "prometheus_client": ("streamer.metrics", "streamer.media_workers"),
     "opentelemetry": ("streamer.tracing_otel",),
     "torch": ("sam2_rt",),
     "asyncio": ("streamer", "load"),

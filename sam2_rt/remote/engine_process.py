@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -17,7 +17,7 @@ from typing import Final, Self
 from sam2_rt import host as machine
 from sam2_rt.fault import EngineLost
 from sam2_rt.remote.host import Host, sendable
-from sam2_rt.remote.remote_engine import RemoteEngine
+from sam2_rt.remote.remote_engine import EngineAddress, RemoteEngine
 from sam2_rt.remote.wire import KEY_BYTES
 from sam2_rt.steps import Steps
 
@@ -37,11 +37,10 @@ class EngineProcess:
         """
         if not hasattr(os, "memfd_create"):
             raise OSError("an engine in a process of its own needs Linux (memfd_create)")
-        self.key = secrets.token_bytes(KEY_BYTES)
         self._load = load
-        self._max_pixels = max_pixels
         self._folder = tempfile.TemporaryDirectory(prefix="engine-")  # for its user alone
-        self.address = str(Path(self._folder.name) / "socket")
+        path = str(Path(self._folder.name) / "socket")
+        self.address = EngineAddress(path, secrets.token_bytes(KEY_BYTES), max_pixels)
         self._process: multiprocessing.process.BaseProcess | None = None
         self._lock = threading.Lock()
 
@@ -59,12 +58,14 @@ class EngineProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._process is not None:
+            self._process.terminate()  # whoever waits for it to load waits no longer
         with self._lock:
             self._end()
             self._folder.cleanup()
 
-    def connect(self) -> RemoteEngine:
-        """The engine, which is loaded first if it is not there.
+    def ensure(self) -> None:
+        """Starts the process, and waits until the engine is loaded, unless it lives.
 
         Raises what loading it raised; EngineLost when it died at once.
         """
@@ -72,17 +73,17 @@ class EngineProcess:
             if self._process is None or not self._process.is_alive():
                 self._end()
                 self._start()
-        try:
-            connection = Client(self.address, authkey=self.key)
-        except (EOFError, OSError) as error:
-            raise EngineLost("the engine's process is gone") from error
-        return RemoteEngine(connection, self._max_pixels)
+
+    def connect(self) -> RemoteEngine:
+        """The engine, which is loaded first if it is not there. Raises as ensure()."""
+        self.ensure()
+        return self.address.connect()
 
     def _start(self) -> None:
         """Returns when the engine is loaded."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        arguments = (self._load, self.address, self.key, theirs)
+        arguments = (self._load, self.address, theirs)
         self._process = context.Process(target=_live, args=arguments, name="engine", daemon=True)
         self._process.start()
         theirs.close()
@@ -103,17 +104,17 @@ class EngineProcess:
             process.kill()
             process.join()
         with contextlib.suppress(FileNotFoundError):
-            Path(self.address).unlink()
+            Path(self.address.path).unlink()
 
 
-def _live(load: Callable[[], Steps], address: str, key: bytes, told: Connection) -> None:
+def _live(load: Callable[[], Steps], address: EngineAddress, told: Connection) -> None:
     """All that happens in the process. It ends with the one that started it."""
     machine.prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too: its callers leave first
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         engine = load()
-        listener = Listener(address, backlog=8, authkey=key)
+        listener = Listener(address.path, backlog=8, authkey=address.key)
     except Exception as error:  # noqa: BLE001 (goes to whoever started it)
         told.send(sendable(error))
         return

@@ -2,10 +2,11 @@
 
 import itertools
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Client, Connection
 from multiprocessing.reduction import send_handle
 from typing import Final, NamedTuple
 
@@ -17,8 +18,37 @@ from sam2_rt.steps import Adopted, EngineInfo, StepRequest, StepResult
 LOGITS_STRIDE: Final = 4
 """Pixels of the model's input for each of a decoded mask."""
 
+_AGAIN_S: Final = 0.2
+"""Between two looks whether an engine is there."""
+
 _stream_ids = itertools.count()
 """Of all engines that this process ever had: a stream of one that died is unknown to the next."""
+
+
+class EngineAddress(NamedTuple):
+    """How an engine in another process is reached; to be handed to processes that may."""
+
+    path: str
+    """Of its socket."""
+    key: bytes
+    max_pixels: int
+    """Of a frame."""
+
+    def connect(self) -> "RemoteEngine":
+        """Raises EngineLost when nobody answers there, as before the engine is loaded."""
+        try:
+            connection = Client(self.path, authkey=self.key)
+        except (EOFError, OSError) as error:
+            raise EngineLost("the engine's process is gone") from error
+        return RemoteEngine(connection, self.max_pixels)
+
+    def connect_when_loaded(self) -> "RemoteEngine":
+        """Waits for an engine, for as long as it takes."""
+        while True:
+            try:
+                return self.connect()
+            except EngineLost:
+                time.sleep(_AGAIN_S)
 
 
 class _Stream(NamedTuple):
