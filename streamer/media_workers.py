@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Final, NamedTuple
@@ -92,8 +92,8 @@ class MediaWorkers:
         self._on_settled = on_settled
         self._begun_s = time.monotonic()
         self._context = multiprocessing.get_context("spawn")
-        self._is_listening = self._context.Event()
-        """Set by the first worker that lets viewers in."""
+        self._heard, self._heard_by = self._context.Pipe(duplex=False)
+        """Where workers say that they let viewers in."""
         self._signal: signal.Signals | None = None
         """That was caught, and is still to be passed on."""
         self._is_ending = threading.Event()
@@ -131,7 +131,7 @@ class MediaWorkers:
         """Until all workers have ended; False when one died too often."""
         is_good, is_told = True, False
         while True:
-            if self._is_listening.is_set() and not is_told:
+            if not is_told and self._heard.poll():
                 self._on_listening(url_of(self._settings.host, public.getsockname()[1]))
                 is_told = True
             if self._fault is not None:
@@ -156,7 +156,7 @@ class MediaWorkers:
                 return False
             place.deaths.append(now_s)
         sockets = Sockets(public, place.door)
-        arguments = (place.settings, self._engine.address, sockets, self._is_listening)
+        arguments = (place.settings, self._engine.address, sockets, self._heard_by)
         make = self._context.Process
         place.process = make(target=_serve, args=arguments, name="media", daemon=True)
         place.process.start()
@@ -255,7 +255,7 @@ def _exit_code(place: _Place) -> int:
 
 
 def _serve(
-    settings: Settings, engine: EngineAddress, sockets: Sockets, is_listening: Event
+    settings: Settings, engine: EngineAddress, sockets: Sockets, heard_by: Connection
 ) -> None:
     """All that happens in a media worker."""
     machine.prepare()
@@ -263,7 +263,7 @@ def _serve(
     logs.start(settings.log_level, settings.log_format, Console(stderr=True))
     host, port = sockets.public.getsockname()[:2]
     with _bound(host, port) as mine:  # the kernel shares viewers out between those that listen
-        tell = (lambda _url: is_listening.set(), lambda _worker: None)
+        tell = (lambda _url: heard_by.send(None), lambda _worker: None)
         server = Server(settings, engine.connect_when_loaded, *tell)
         code = server.run_to_end([mine, sockets.door])
     os._exit(code)  # whatever its engine thread waits for
