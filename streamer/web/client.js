@@ -84,7 +84,8 @@ export class Sam2Client extends EventTarget {
    *   where it is not the page's own origin; token: for a service that asks for one (RFC 6750);
    *   resumeMs: for how long another connection is tried for when one has died, 0 not at all
    * @returns {Promise<Hello>}
-   * @throws {Sam2Error} unreachable, unauthorized, full, refused, lost, or closed by close() meanwhile
+   * @throws {Sam2Error} unreachable, unauthorized, full, refused, no_media, lost, or closed by
+   *   close() meanwhile
    */
   async connect(stream, { url = "", token = null, resumeMs = RESUME_MS } = {}) {
     if (this.#isUsed) throw new Sam2Error("closed", "a Sam2Client connects once: make a new one");
@@ -150,6 +151,11 @@ export class Sam2Client extends EventTarget {
     const offset = this.#link?.offset ?? null;
     if (rtpTimestamp === undefined || offset === null) return null;
     return (rtpTimestamp + offset) >>> 0;
+  }
+
+  /** @returns {Promise<RTCStatsReport | null>} of the connection there is, as the browser counts */
+  async getStats() {
+    return (await this.#link?.getStats()) ?? null;
   }
 
   /**

@@ -4,15 +4,15 @@ import { Bulletin } from "./bulletin.js";
 import { Sam2Client } from "./client.js";
 import { Door } from "./door.js";
 import { History } from "./history.js";
-import { Numbers } from "./numbers.js";
+import { listenToKeys } from "./keys.js";
 import { Outputs } from "./outputs.js";
+import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
-import { openCamera, openFile, openPattern } from "./sources.js";
+import { SourceError, hasScreen, openCamera, openFile, openPattern, openScreen } from "./sources.js";
 import { Tracks, colourOf } from "./tracks.js";
 import { View } from "./view.js";
-import { inWords, moveInWords } from "./words.js";
+import { inWords, joinInWords, moveInWords } from "./words.js";
 
-const NUMBER_KEYS = 8;
 const GLAD_MS = 5000; // for which good news stays
 
 const $ = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ const outputs = new Outputs($("outputs"));
 const history = new History();
 const door = new Door($("door"));
 const bulletin = new Bulletin($("notice"), $("link"));
-const numbers = new Numbers();
+const numbers = new Panel($("numbers"));
 let client = null;
 let source = null;
 let lastSeen = new Map(); // track_id -> index of the last frame with the object that had it before
@@ -46,6 +46,7 @@ async function start(open) {
   enter("connecting");
   try {
     source = await open();
+    watch(source);
     client = listen(new Sam2Client());
     greet(await client.connect(source.stream, { token: door.token }));
     view.showReturned(client);
@@ -56,6 +57,13 @@ async function start(open) {
     await configure();
   } catch (error) {
     fail(error);
+  }
+}
+
+/** Says so when the source ends by itself. @param {import("./sources.js").Source} opened */
+function watch(opened) {
+  for (const track of opened.stream.getTracks()) {
+    track.onended = () => source === opened && fail(new SourceError(opened.gone));
   }
 }
 
@@ -87,7 +95,7 @@ function stop() {
 function listen(fresh) {
   const on = (type, call) => fresh.addEventListener(type, ({ detail }) => call(detail));
   on("masks", showMasks);
-  on("stats", (stats) => numbers.show(stats, fresh.roundTripMs));
+  on("stats", (stats) => numbers.show(stats, fresh, tracks.states));
   on("track", ({ kind, track_id }) => {
     if (kind === "added" && !tracks.stateOf(track_id)) tracks.show(track_id, "visible"); // found
     // "removed" only answers this page, and its number may be another object's by now.
@@ -125,7 +133,7 @@ function goOn({ resumed, how }) {
 
 function greet({ model, limits }) {
   maxTracks = limits.max_tracks;
-  $("model").textContent = `${model.name} · ${model.device}`;
+  numbers.model(model);
   showTraining(model);
 }
 
@@ -259,20 +267,9 @@ function showOutput({ output }) {
   else view.showReturned(client);
 }
 
-function onKey(event) {
-  const isTyping =
-    event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("select, input");
-  if (document.body.dataset.phase !== "live" || isTyping) return;
-  const number = Number(event.key);
-  if (Number.isInteger(number) && number >= 1 && number <= NUMBER_KEYS) tracks.select(number);
-  else if (event.key === "n" || event.key === "N") newObject();
-  else if (event.key === "o" || event.key === "O") {
-    outputs.choose(outputs.name === "overlay" ? "none" : "overlay");
-  } else if (event.key === "z" || event.key === "Z") undo();
-  else if (event.key === "Delete" && tracks.selected) removeObject(tracks.selected);
-}
-
 $("use-camera").onclick = () => start(openCamera);
+$("use-screen").hidden = !hasScreen();
+$("use-screen").onclick = () => start(openScreen);
 $("use-pattern").onclick = () => start(openPattern);
 $("use-file").onclick = () => $("file").click();
 $("file").onchange = ({ target }) => {
@@ -290,8 +287,22 @@ $("tools").onchange = ({ target }) => (picture.tool = target.value);
 tracks.addEventListener("select", ({ detail }) => (picture.colour = colourOf(detail)));
 tracks.addEventListener("remove", ({ detail }) => removeObject(detail));
 picture.addEventListener("say", ({ detail }) => say(detail));
-view.addEventListener("how", ({ detail }) => (document.body.dataset.join = detail));
-document.addEventListener("keydown", onKey);
+view.addEventListener("how", ({ detail }) => {
+  document.body.dataset.join = detail;
+  numbers.join(joinInWords(detail));
+});
+listenToKeys(
+  {
+    n: newObject,
+    o: () => outputs.choose(outputs.name === "overlay" ? "none" : "overlay"),
+    z: undo,
+    r: () => tracks.rename(tracks.selected),
+    i: () => $("numbers").click(),
+    Delete: () => tracks.selected && removeObject(tracks.selected),
+  },
+  (trackId) => tracks.select(trackId),
+  () => document.body.dataset.phase === "live",
+);
 
 door.addEventListener("open", ({ detail }) => {
   bulletin.notify("");

@@ -117,6 +117,11 @@ export class Link {
     return this.#sent !== null;
   }
 
+  /** @returns {Promise<RTCStatsReport | null>} of the connection, as the browser counts */
+  async getStats() {
+    return (await this.#peer?.getStats()) ?? null;
+  }
+
   /** Ends it here and at the service. */
   close() {
     this.#end(closed());
@@ -154,7 +159,7 @@ export class Link {
   #greeting() {
     return new Promise((resolve, reject) => {
       this.#greet = { resolve, reject };
-      const late = () => reject(new Sam2Error("lost", "no media path to the service was found"));
+      const late = () => reject(new Sam2Error("no_media", "no way for its packets was found"));
       this.#later(late, HELLO_MS);
     });
   }
@@ -231,7 +236,8 @@ export class Link {
   #lose(words) {
     if (this.#ended) return;
     const wasOpen = this.hello !== null;
-    this.#end(new Sam2Error("lost", words));
+    const isReached = wasOpen || this.#peer?.connectionState !== "failed";
+    this.#end(new Sam2Error(isReached ? "lost" : "no_media", words));
     if (wasOpen) this.#tell("lost", this.#ended); // before, open() says it
   }
 

@@ -4,8 +4,9 @@ const GATHERING_MS = 2000; // candidates found later are left out: the offer is 
 
 /**
  * A fault with a code that programs can test: "unreachable", "unauthorized" (another token is
- * needed), "full", "refused", "lost", "busy", "closed", "unreadable" (a mask frame), or one of the service's (bad_prompt, too_large,
- * too_many_tracks, unknown_track, ...).
+ * needed), "full", "refused", "no_media" (no packet gets through), "lost", "busy", "closed",
+ * "unreadable" (a mask frame), or one of the service's (bad_prompt, too_large, too_many_tracks,
+ * unknown_track, ...).
  */
 export class Sam2Error extends Error {
   /**

@@ -1,14 +1,19 @@
-/** Where the video comes from: the camera, a file, or a picture drawn here. */
+/** Where the video comes from: the camera, the screen, a file, or a picture drawn here. */
 
 const CAMERA = {
   video: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 30, max: 30 } },
+  audio: false,
+};
+const SCREEN = {
+  video: { width: { max: 1280 }, height: { max: 720 }, frameRate: { ideal: 30, max: 30 } },
   audio: false,
 };
 const MAX_FILE_SIDE = 960; // a recorded film may be larger than a live link carries
 const FPS = 30;
 
 /**
- * @typedef {{stream: MediaStream, stop: () => void}} Source  stop frees the camera or file
+ * @typedef {{stream: MediaStream, stop: () => void, gone?: string}} Source
+ *     stop frees the camera or file; gone: what to say when its video ends by itself
  */
 
 /** A fault in words that a viewer can act on. */
@@ -30,8 +35,34 @@ export async function openCamera() {
   } catch (error) {
     throw new SourceError(CAMERA_FAULTS[error.name] ?? `The camera did not start: ${error.message}`);
   }
-  return { stream, stop: () => stream.getTracks().forEach((track) => track.stop()) };
+  return { ...live(stream), gone: "The camera is gone. Plug it in again, or choose another source." };
 }
+
+/** @returns {boolean} phones do not share their screens */
+export const hasScreen = () => Boolean(navigator.mediaDevices?.getDisplayMedia);
+
+/** @returns {Promise<Source>} a screen, a window or a tab, as its viewer chooses @throws {SourceError} */
+export async function openScreen() {
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getDisplayMedia(SCREEN);
+  } catch (error) {
+    throw new SourceError(SCREEN_FAULTS[error.name] ?? `The screen was not shared: ${error.message}`);
+  }
+  return { ...live(stream), gone: "The screen is no longer shared. Choose a source to go on." };
+}
+
+const live = (stream) => ({
+  stream,
+  stop: () => stream.getTracks().forEach((track) => track.stop()),
+});
+
+const SCREEN_FAULTS = {
+  NotAllowedError:
+    "The screen was not shared. Choose what to share when the browser asks, or use another source.",
+  NotFoundError: "There is no screen to share here. Use another source.",
+  NotReadableError: "The system does not let this browser read the screen. Allow it in its settings.",
+};
 
 const CAMERA_FAULTS = {
   NotAllowedError:

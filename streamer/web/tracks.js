@@ -21,10 +21,13 @@ const TITLES = {
   lost: "Not seen for a while; still looked for",
 };
 
+const MAX_NAME = 24; // characters
+
 /** Chips in a list. Dispatches `remove` and `select`, with the track_id as detail. */
 export class Tracks extends EventTarget {
   #list;
-  #chips = new Map(); // track_id -> {item, word, state}
+  #names = new Map(); // track_id -> what the viewer calls it; the service knows numbers only
+  #chips = new Map(); // track_id -> {item, pick, name, word, remove, state}
   #leaving = new Set(); // track_ids that the service may still follow
   #selected = 0;
 
@@ -50,6 +53,42 @@ export class Tracks extends EventTarget {
     return told.map(([trackId]) => trackId).sort((a, b) => a - b);
   }
 
+  /** @returns {string[]} of all objects that the service was told of */
+  get states() {
+    return this.followed.map((trackId) => this.#chips.get(trackId).state);
+  }
+
+  /** @param {number} trackId @returns {string} */
+  nameOf(trackId) {
+    return this.#names.get(trackId) ?? `Object ${trackId}`;
+  }
+
+  /** Lets the viewer type a name: Enter or leaving takes it, Escape does not. @param {number} trackId */
+  rename(trackId) {
+    const { pick, name } = this.#chips.get(trackId) ?? {};
+    if (!pick || pick.hidden) return;
+    const input = document.createElement("input");
+    Object.assign(input, { value: name.textContent, maxLength: MAX_NAME, className: "rename" });
+    input.ariaLabel = `Name of ${name.textContent}`;
+    let isDone = false;
+    const done = (isTaken) => {
+      if (isDone) return;
+      isDone = true;
+      if (isTaken) this.#call(trackId, input.value.trim());
+      input.remove();
+      pick.hidden = false;
+      pick.focus();
+    };
+    input.onblur = () => done(true);
+    input.onkeydown = (event) => {
+      event.stopPropagation(); // no shortcut while a name is typed
+      if (event.key === "Enter" || event.key === "Escape") done(event.key === "Enter");
+    };
+    pick.hidden = true;
+    pick.before(input);
+    input.select();
+  }
+
   /** @param {number} trackId @returns {string | undefined} */
   stateOf(trackId) {
     return this.#chips.get(trackId)?.state;
@@ -69,7 +108,7 @@ export class Tracks extends EventTarget {
     this.#selected = trackId;
     this.dispatchEvent(new CustomEvent("select", { detail: trackId }));
     for (const [id, { item }] of this.#chips) {
-      item.firstChild.setAttribute("aria-pressed", String(id === trackId));
+      item.querySelector(".pick").setAttribute("aria-pressed", String(id === trackId));
     }
   }
 
@@ -90,6 +129,7 @@ export class Tracks extends EventTarget {
   drop(trackId) {
     this.#chips.get(trackId)?.item.remove();
     this.#chips.delete(trackId);
+    this.#names.delete(trackId);
     if (this.#selected !== trackId) return;
     this.#selected = 0;
     const [next] = [...this.#chips.keys()].sort((a, b) => a - b);
@@ -119,22 +159,32 @@ export class Tracks extends EventTarget {
     const pick = document.createElement("button");
     pick.type = "button";
     pick.className = "pick";
+    pick.title = "Click to choose, double-click or R to name";
     const name = document.createElement("span");
-    name.textContent = `Object ${trackId}`;
     const word = document.createElement("small");
     pick.append(name, word);
     pick.onclick = () => this.select(trackId);
+    pick.ondblclick = () => this.rename(trackId);
     const remove = document.createElement("button");
     remove.type = "button";
     remove.className = "remove";
-    remove.ariaLabel = `Remove object ${trackId}`;
     remove.textContent = "×";
     remove.onclick = () => this.dispatchEvent(new CustomEvent("remove", { detail: trackId }));
     item.append(pick, remove);
     const after = [...this.#chips].filter(([id]) => id > trackId).sort(([a], [b]) => a - b)[0];
     this.#list.insertBefore(item, after?.[1].item ?? null);
-    const chip = { item, word, state: null };
+    const chip = { item, pick, name, word, remove, state: null };
     this.#chips.set(trackId, chip);
+    this.#call(trackId, "");
     return chip;
+  }
+
+  /** "" gives its number back. */
+  #call(trackId, name) {
+    if (name) this.#names.set(trackId, name);
+    else this.#names.delete(trackId);
+    const chip = this.#chips.get(trackId);
+    chip.name.textContent = this.nameOf(trackId);
+    chip.remove.ariaLabel = `Remove ${this.nameOf(trackId)}`;
   }
 }

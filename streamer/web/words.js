@@ -11,6 +11,9 @@ export function inWords(error) {
   const words = {
     full: `The service is full. Try again ${again}.`,
     unreachable: "The service does not answer. Check that it runs, then try again.",
+    no_media:
+      "The service answers, but no video gets through to it. A firewall or VPN between you and it may " +
+      "block UDP: try another network, or ask for a TURN server.",
     lost: `Connection lost: ${error.message}. Start again to go on.`,
     ended: `The service ended the session: ${error.message}.`,
     internal: "Something went wrong in the service.",
@@ -42,3 +45,12 @@ export function moveInWords(resumed, gone, how) {
   if (how === "memory") return ["Connected again. Your objects go on as they were.", true];
   return ["Connected again. Your objects were taken up where they were last seen.", true];
 }
+
+/** @param {import("./join.js").How} how @returns {string} how pictures and masks are put together */
+export const joinInWords = (how) =>
+  ({
+    exact: "each on its own picture",
+    waiting: "finding their pictures…",
+    newest: "newest on newest: this browser does not say which picture it shows",
+    late: "newest on newest: they come too late for their own picture",
+  })[how];

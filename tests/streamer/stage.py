@@ -107,11 +107,14 @@ async def chromium(camera: Path) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def staged(
-    browser: Browser, viewport: dict[str, int] = DESKTOP, **settings: object
+    browser: Browser,
+    viewport: dict[str, int] = DESKTOP,
+    engine: Discs | None = None,
+    **settings: object,
 ) -> AsyncIterator[Stage]:
     """The page, open; at the end it must not have complained."""
     complaints: list[str] = []
-    engine = Discs()
+    engine = engine or Discs()
     async with serving(lambda: engine, **settings) as served:
         page = await browser.new_page(viewport=viewport)
         page.set_default_timeout(15_000)
