@@ -141,35 +141,31 @@ def series(name: str, pod: str, numbers: str, labels: str = "") -> dict[str, str
     return {"series": f'{name}{{namespace="masks",pod="{pod}"{labels}}}', "values": numbers}
 
 
-FULL = ',reason="full"'
+ACTIVE, DRAINING, WAITING = (f',state="{state}"' for state in ("active", "draining", "waiting"))
+CANARY = "demo-streamer-canary-6d4cf56db6-ccccc"
 DEMANDS = {
-    "sessions of ready pods are added": (
+    "viewers of all pods are added": (
         [
-            series("streamer_sessions", "aaaaa", "5x40"),
-            series("streamer_ready", "aaaaa", "1x40"),
-            series("streamer_sessions", "bbbbb", "3x40"),
-            series("streamer_ready", "bbbbb", "1x40"),
+            series("streamer_viewers", "aaaaa", "5x40", ACTIVE),
+            series("streamer_viewers", "bbbbb", "3x40", ACTIVE),
         ],
         8,
     ),
     "a draining pod and another release's are left out": (
         [
-            series("streamer_sessions", "aaaaa", "5x40"),
-            series("streamer_ready", "aaaaa", "1x40"),
-            series("streamer_sessions", "bbbbb", "3x40"),
-            series("streamer_ready", "bbbbb", "0x40"),
-            series("streamer_sessions", "demo-streamer-canary-6d4cf56db6-ccccc", "7x40"),
-            series("streamer_ready", "demo-streamer-canary-6d4cf56db6-ccccc", "1x40"),
+            series("streamer_viewers", "aaaaa", "5x40", ACTIVE),
+            series("streamer_viewers", "bbbbb", "0x40", ACTIVE),
+            series("streamer_viewers", "bbbbb", "3x40", DRAINING),
+            series("streamer_viewers", CANARY, "7x40", ACTIVE),
         ],
         5,
     ),
-    "who is refused twelve times a minute waits, as one viewer": (
+    "who was refused and waits is counted": (
         [
-            series("streamer_sessions", "aaaaa", "8x40"),
-            series("streamer_ready", "aaaaa", "1x40"),
-            series("streamer_offers_refused_total", "aaaaa", "0+3x40", FULL),
+            series("streamer_viewers", "aaaaa", "8x40", ACTIVE),
+            series("streamer_viewers", "aaaaa", "2x40", WAITING),
         ],
-        9,
+        10,
     ),
     "nothing is scraped, so nothing is said": ([], None),
 }

@@ -39,6 +39,9 @@ WRONG_VALUES = [
     {"deletionCost": {"enabled": "yes"}},
     {"tests": {"tokenSecret": "a secret itself"}},
     {"peers": {"placement": "random"}},
+    {"metrics": {"port": 8080}},
+    {"settings": {"metrics_port": 9090}},
+    {"networkPolicy": {"metricsFrom": []}},
     {"podMonitor": {"interval": "often"}},
 ]
 
@@ -62,6 +65,15 @@ CONTRADICTIONS: list[tuple[Object, str]] = [
     ({"cache": {"type": "pvc"}}, "cache.existingClaim"),
     ({"autoscaling": {"mode": "keda"}}, "prometheusAddress"),
     ({"autoscaling": {"minReplicas": 11}}, "above autoscaling.maxReplicas"),
+    ({"settings": {"media_workers": 2}}, "metrics.port null"),
+    (
+        {
+            "settings": {"media_workers": 2},
+            "metrics": {"port": None},
+            "peers": {"existingSecret": "s"},
+        },
+        "no peers.existingSecret",
+    ),
     ({"deletionCost": {"enabled": True}}, "peers.existingSecret"),
     (
         {

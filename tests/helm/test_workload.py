@@ -213,3 +213,35 @@ def test_the_shipped_alerts_and_dashboard_arrive_as_they_are():
     assert "{{ $value" in rule["groups"][0]["rules"][-1]["annotations"]["description"]
     text = the("ConfigMap", rendered("all-on"))["data"]["streamer.json"]
     assert json.loads(text) == json.loads((CHART / "files/dashboard.json").read_text())
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name != "no-monitoring"])
+def test_metrics_have_a_port_that_no_service_leads_to(name: str):
+    ports = {port["name"]: port["containerPort"] for port in container_of(rendered(name))["ports"]}
+    assert environment_of(rendered(name))["STREAMER_METRICS_PORT"] == str(ports["metrics"])
+    services = [one["spec"]["ports"] for one in rendered(name) if one["kind"] == "Service"]
+    assert {port["targetPort"] for ports in services for port in ports} == {"http"}
+
+
+def test_prometheus_comes_to_the_port_that_has_the_metrics():
+    def port_of(values: Object) -> str:
+        return the("PodMonitor", render(values))["spec"]["podMetricsEndpoints"][0]["port"]
+
+    with_own = merged(LEAST, {"podMonitor": {"enabled": True}})
+    assert port_of(with_own) == "metrics"
+    beside = merged(with_own, {"metrics": {"port": None}, "settings": {"media_workers": 2}})
+    assert port_of(beside) == "http"
+    assert [port["name"] for port in container_of(render(beside))["ports"]] == ["http"]
+
+
+def test_only_who_is_named_reads_metrics():
+    rules = the("NetworkPolicy", rendered("gpu-keda"))["spec"]["ingress"]
+    (rule,) = [rule for rule in rules if rule["ports"][0]["port"] == "metrics"]
+    assert rule["from"] == [{"namespaceSelector": {}}]
+
+
+def test_a_gateway_does_not_lead_to_what_pods_ask_each_other():
+    blocked, everything = the("HTTPRoute", rendered("stunner"))["spec"]["rules"]
+    assert blocked["matches"] == [{"path": {"type": "PathPrefix", "value": "/internal"}}]
+    assert "backendRefs" not in blocked
+    assert everything["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]

@@ -12,7 +12,7 @@ import av
 import jwt
 import numpy as np
 
-from streamer.client import Client, ClientError, Point
+from streamer.client import Client, ClientError, Point, Unauthorised
 
 FPS = 15
 
@@ -61,6 +61,8 @@ async def main() -> None:
             while True:
                 try:
                     print(await get_a_mask(url))  # noqa: T201 a program's output
+                except Unauthorised as error:  # which does not get better
+                    sys.exit(f"{url} does not take the token: {error}")
                 except ClientError as error:
                     words = f"{type(error).__name__}: {error}"
                     await asyncio.sleep(2)

@@ -7,6 +7,7 @@
 {{- include "streamer.checkWeights" . -}}
 {{- include "streamer.checkRoute" . -}}
 {{- include "streamer.checkDeletionCost" . -}}
+{{- include "streamer.checkMediaWorkers" . -}}
 {{- if and (eq .Values.autoscaling.mode "keda") (not .Values.autoscaling.prometheusAddress) -}}
 {{- fail "autoscaling.prometheusAddress is empty: KEDA reads the demand there" -}}
 {{- end -}}
@@ -86,6 +87,14 @@
 {{- end -}}
 {{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) -}}
 {{- fail "deletionCost.enabled needs a ServiceAccount of its own: not everybody's \"default\" should change pods" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "streamer.checkMediaWorkers" -}}
+{{- if ge (int (.Values.settings.media_workers | default 0)) 2 -}}
+{{- if or .Values.metrics.port .Values.peers.existingSecret -}}
+{{- fail "settings.media_workers of 2 and more needs metrics.port null and no peers.existingSecret" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

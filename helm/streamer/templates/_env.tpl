@@ -4,6 +4,10 @@
   value: 0.0.0.0
 - name: STREAMER_PORT
   value: "8080"
+{{- with .Values.metrics.port }}
+- name: STREAMER_METRICS_PORT
+  value: {{ int . | quote }}
+{{- end }}
 - name: POD_IP
   valueFrom:
     fieldRef:
