@@ -1,7 +1,9 @@
 """`python -m load.ramp`: one viewer more at a time, until p95 of capture-to-mask breaks a budget.
 
-Writes ramp.csv and ramp.png, and prints a row for RESULTS.md. Viewers and encoders of this program
-take as much CPU as the service: let it run on another machine, and look at what was sent.
+Then as many viewers, in the same way, of a plain aiortc server that sends the video back: what the
+service costs beyond WebRTC itself. Writes ramp.csv and ramp.png, and prints a row for RESULTS.md.
+Viewers and encoders of this program take as much CPU as the service: let it run on another
+machine, and look at what was sent.
 """
 
 import argparse
@@ -9,15 +11,16 @@ import asyncio
 import csv
 import dataclasses
 import math
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from load.ramp_plot import plot
+from load.echo_process import echoing
+from load.level import Level, measure, watch_all
+from load.plot import plot
 from load.viewer import Pattern, Viewer, viewing
 from streamer.client import ClientError, ServiceFull
 
@@ -50,24 +53,8 @@ class Plan:
     seconds: float = 10.0
     """For which each number of viewers is measured."""
     token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A number of viewers, and what they got. Milliseconds are from capture to mask."""
-
-    viewers: int
-    p50_ms: float
-    p95_ms: float
-    """inf: masks came for frames that had left too long ago, or none came to one viewer."""
-    worst_p95_ms: float
-    """Of the viewer who waited the longest."""
-    fps: float
-    """Mask frames a second and viewer."""
-    least_fps: float
-    """Of the viewer who got the fewest."""
-    sent_fps: float
-    """Frames sent a second and viewer; below the pattern's, this program is what is too slow."""
+    metrics_url: str | None = None
+    """Where /metrics is; None: at `url`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +66,20 @@ class Ramp:
     end: End
     words: str = ""
     """What was said when a viewer did not get in or did not stay."""
+    echo: tuple[Level, ...] = ()
+    """The same of an echo server; empty: none was asked."""
 
     @property
     def held(self) -> Level | None:
         """The last level within the budget."""
         within = [level for level in self.levels if level.p95_ms <= self.plan.budget_ms]
         return within[-1] if within else None
+
+    @property
+    def beside(self) -> Level | None:
+        """The echo server with as many viewers as were held."""
+        held = self.held
+        return None if held is None else next(iter(self.echo[held.viewers - 1 :]), None)
 
 
 def main() -> None:
@@ -102,13 +97,41 @@ def main() -> None:
     parser.add_argument("--settle-s", type=float, default=plan.settle_s)
     parser.add_argument("--seconds", type=float, default=plan.seconds)
     parser.add_argument("--token", default=plan.token)
+    parser.add_argument("--metrics-url", default=plan.metrics_url)
+    parser.add_argument("--echo", default="own", help="own: a process here; none; or a URL")
     parser.add_argument("--out", type=Path, default=Path("out"), help="the folder for the files")
     given = vars(parser.parse_args())
-    out = given.pop("out")
+    out, echo = given.pop("out"), given.pop("echo")
     sent = Pattern(**{name: given.pop(name) for name in ("width", "height", "fps", "output")})
-    done = asyncio.run(ramp(Plan(pattern=sent, **given), lambda level: print(_line(level))))  # noqa: T201 a program's output
+    done = asyncio.run(_run(Plan(pattern=sent, **given), echo))
     write(done, out)
     print(f"no more viewers: {done.end} {done.words}\n{row(done)}")  # noqa: T201
+
+
+async def _run(plan: Plan, echo: str) -> Ramp:
+    done = await ramp(plan, lambda level: print(_line(level), flush=True))  # noqa: T201 a program's output
+    report = lambda level: print(f"echo, {_line(level)}", flush=True)  # noqa: E731, T201
+    if echo == "none":
+        return done
+    if echo != "own":
+        return await beside_echo(done, echo, report)
+    async with echoing() as url:
+        return await beside_echo(done, url, report)
+
+
+async def beside_echo(done: Ramp, url: str, report: Callable[[Level], None]) -> Ramp:
+    """The same viewers, as many, at an echo server."""
+    plan = dataclasses.replace(
+        done.plan,
+        url=url,
+        pattern=dataclasses.replace(done.plan.pattern, output=None),
+        tracks=0,
+        budget_ms=math.inf,
+        max_viewers=len(done.levels),
+        token=None,
+        metrics_url=None,
+    )
+    return dataclasses.replace(done, echo=(await ramp(plan, report)).levels)
 
 
 async def ramp(plan: Plan, report: Callable[[Level], None]) -> Ramp:
@@ -121,8 +144,9 @@ async def ramp(plan: Plan, report: Callable[[Level], None]) -> Ramp:
             try:
                 one_more = viewing(plan.url, plan.pattern, plan.tracks, plan.token)
                 viewers.append(await until_end.enter_async_context(one_more))
-                await _watch(viewers, plan.settle_s)
-                levels.append(await _measure(viewers, plan.seconds))
+                await watch_all(viewers, plan.settle_s)
+                metrics_url = plan.metrics_url or plan.url
+                levels.append(await measure(viewers, plan.seconds, metrics_url))
             except ClientError as error:
                 end = End.FULL if isinstance(error, ServiceFull) else End.FAILED
                 words = str(error)
@@ -140,71 +164,43 @@ def write(done: Ramp, folder: Path) -> None:
     names = [item.name for item in dataclasses.fields(Level)]
     with (folder / "ramp.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(names)
-        for level in done.levels:
-            table.writerow([f"{value:.5g}" for value in dataclasses.astuple(level)])
+        table.writerow(["server", *names])
+        for server, levels in (("service", done.levels), ("echo", done.echo)):
+            for level in levels:
+                table.writerow([server, *(f"{n:.5g}" for n in dataclasses.astuple(level))])
     held = 0 if done.held is None else done.held.viewers
     title = f"{_what(done.plan)}, viewers within {done.plan.budget_ms:g} ms: {held}"
     curves = {
         "p95, capture to mask, ms": [level.p95_ms for level in done.levels],
         "p50, capture to mask, ms": [level.p50_ms for level in done.levels],
+        "p95, capture to picture, ms": [level.picture_p95_ms for level in done.levels],
+        "p95, capture to picture, echo, ms": [level.picture_p95_ms for level in done.echo],
     }
     rates = {
         "masks, frames/s": [level.fps for level in done.levels],
+        "pictures, frames/s": [level.picture_fps for level in done.levels],
+        "pictures, echo, frames/s": [level.picture_fps for level in done.echo],
         "sent, frames/s": [level.sent_fps for level in done.levels],
     }
-    plot(folder / "ramp.png", title, (curves, rates), done.plan.budget_ms)
+    counts = "viewers", [level.viewers for level in done.levels]
+    plot(folder / "ramp.png", title, counts, (curves, rates), done.plan.budget_ms)
 
 
 def row(done: Ramp) -> str:
-    """The line for RESULTS.md."""
-    held = done.held
+    """The line for RESULTS.md; in brackets, how many times the echo server's."""
+    held, echo = done.held, done.beside
     cells = [time.strftime("%Y-%m-%d"), _what(done.plan), str(done.plan.tracks)]
     cells += [f"{done.plan.budget_ms:g} ms", "0" if held is None else str(held.viewers)]
     if held is None:
-        cells += [""] * 4
+        cells += [""] * 6
     else:
         numbers = (held.p50_ms, held.p95_ms, held.fps, held.sent_fps)
         cells += [f"{number:.0f}" for number in numbers[:2]]
         cells += [f"{number:.1f}" for number in numbers[2:]]
+        late_ms, cores = (echo.picture_p95_ms, echo.cores) if echo else (math.nan, math.nan)
+        cells.append(f"{held.picture_p95_ms:.0f} ({held.picture_p95_ms / late_ms:.2f})")
+        cells.append(f"{held.cores:.2f} ({held.cores / cores:.2f})")
     return f"| {' | '.join((*cells, done.end))} |"
-
-
-async def _watch(viewers: Sequence[Viewer], seconds: float) -> None:
-    """All at once. Raises ConnectionLost when one is lost."""
-    results = await asyncio.gather(*(v.watch(seconds) for v in viewers), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-
-
-async def _measure(viewers: Sequence[Viewer], seconds: float) -> Level:
-    sent = sum(viewer.client.stats.sent for viewer in viewers)
-    for viewer in viewers:
-        viewer.latencies_s.clear()
-    begun_s = time.monotonic()
-    await _watch(viewers, seconds)
-    elapsed_s = time.monotonic() - begun_s
-    sent = sum(viewer.client.stats.sent for viewer in viewers) - sent
-    got = [sorted(viewer.latencies_s) for viewer in viewers]
-    all_of_them = sorted(latency_s for one in got for latency_s in one)
-    is_starved = not all(got)
-    return Level(
-        viewers=len(viewers),
-        p50_ms=1000 * percentile(all_of_them, 50),
-        p95_ms=math.inf if is_starved else 1000 * percentile(all_of_them, 95),
-        worst_p95_ms=1000 * max(percentile(one, 95) for one in got),
-        fps=statistics.fmean(len(one) for one in got) / elapsed_s,
-        least_fps=min(len(one) for one in got) / elapsed_s,
-        sent_fps=sent / len(viewers) / elapsed_s,
-    )
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Nearest rank, of ascending values; inf of none."""
-    if not ordered:
-        return math.inf
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
 def _what(plan: Plan) -> str:
@@ -215,7 +211,9 @@ def _what(plan: Plan) -> str:
 def _line(level: Level) -> str:
     return (
         f"viewers {level.viewers}: p50 {level.p50_ms:.0f} ms, p95 {level.p95_ms:.0f} ms, "
-        f"{level.fps:.1f} masks/s each, {level.sent_fps:.1f} sent/s each"
+        f"{level.fps:.1f} masks/s each, {level.sent_fps:.1f} sent/s each; "
+        f"pictures: p95 {level.picture_p95_ms:.0f} ms, {level.picture_fps:.1f}/s; "
+        f"{level.cores:.2f} cores each"
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,12 +16,13 @@ import numpy as np
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
+from load.picture_code import NUM_CODES, draw, read
 from streamer.client import Client, ClientStats, Point
 
 _ROUND: Final = 60
 """Pictures until the stripes are where they were."""
 _KEPT_LATENCIES: Final = 20_000
-"""Minutes of mask frames."""
+"""Minutes of frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Pattern:
             _fill(frame.planes[0], pictures[index % len(pictures)])
             for plane in (frame.planes[1], frame.planes[2]):
                 _fill(plane, np.full((plane.height, plane.width), 128, np.uint8))
+            draw(frame, index)
             frame.pts, frame.time_base = index, Fraction(1, self.fps)
             await asyncio.sleep(began_s + index / self.fps - loop.time())
             yield frame
@@ -79,17 +82,21 @@ async def view(url: str, pattern: Pattern, tracks: int, seconds: float) -> Clien
 class Viewer:
     """One who watches now. Made by viewing()."""
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    def __init__(self, url: str, pattern: Pattern, token: str | None) -> None:
+        self.client = Client(url, self._sent(pattern), token=token, resume_s=0)
         self.latencies_s: deque[float] = deque(maxlen=_KEPT_LATENCIES)
         """From capture to mask, of the mask frames since they were last cleared; inf where the
         frame left too long ago to be remembered."""
-        self._readers = [
-            asyncio.create_task(part) for part in (self._read_masks(), self._read(client.video()))
-        ]
+        self.picture_latencies_s: deque[float] = deque(maxlen=_KEPT_LATENCIES)
+        """From capture to the returned picture, of those whose number could be read."""
+        self._captured_at_s = [math.nan] * NUM_CODES
+        self._readers: list[asyncio.Task[None]] = []
 
     async def watch(self, seconds: float) -> None:
         """Goes on for so long. Raises ConnectionLost when the session ends before."""
+        if not self._readers:
+            parts = (self._read_masks(), self._read_pictures())
+            self._readers = [asyncio.create_task(part) for part in parts]
         done, _ = await asyncio.wait(
             self._readers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION
         )
@@ -99,16 +106,26 @@ class Viewer:
         """Stops to read."""
         for reader in self._readers:
             reader.cancel()
-        await asyncio.wait(self._readers)
+        if self._readers:
+            await asyncio.wait(self._readers)
+
+    async def _sent(self, pattern: Pattern) -> AsyncIterator[av.VideoFrame]:
+        index = 0
+        async for frame in pattern.frames():
+            self._captured_at_s[index % NUM_CODES] = time.monotonic()
+            yield frame
+            index += 1
 
     async def _read_masks(self) -> None:
         async for masks in self.client.masks():
             late_s = masks.latency_s
             self.latencies_s.append(math.inf if late_s is None else late_s)
 
-    async def _read(self, arrivals: AsyncIterator[object]) -> None:
-        async for _ in arrivals:
-            pass
+    async def _read_pictures(self) -> None:
+        async for returned in self.client.video():
+            number = read(returned.picture)
+            if number is not None:
+                self.picture_latencies_s.append(time.monotonic() - self._captured_at_s[number])
 
 
 @asynccontextmanager
@@ -119,14 +136,15 @@ async def viewing(
 
     Raises ClientError.
     """
-    async with Client(url, pattern.frames(), token=token, resume_s=0) as client:
+    viewer = Viewer(url, pattern, token)
+    async with viewer.client as client:
         if pattern.output is not None:
             await client.configure(pattern.output)
         for track_id in range(1, tracks + 1):
             place = Point(track_id / (tracks + 1), 0.5)
             await client.prompt(track_id, points=[place])
-        viewer = Viewer(client)
         try:
+            await viewer.watch(0)
             yield viewer
         finally:
             await viewer.leave()

@@ -1,58 +1,71 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+import csv
+import math
+from pathlib import Path
 
-import pytest
+import av
 from served import serving
 
 from fake_engine import FakeEngine
-from load import soak
+from load.soak import Plan, Soak, Stretch, latency_row, memory_row, soak, write
+from load.viewer import Pattern
+
+SMALL = Pattern(96, 64, fps=20)
+RESULTS = Path(__file__).parents[2] / "load" / "RESULTS.md"
 
 
-@contextmanager
-def answering(body: bytes) -> Iterator[str]:
-    """The URL of a server on loopback that says this to everybody."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-async def test_it_reads_memory_while_a_viewer_watches(capsys: pytest.CaptureFixture[str]):
+async def test_it_reads_memory_and_latency_while_a_viewer_watches():
+    reported: list[Stretch] = []
     async with serving(FakeEngine) as served:
-        resident = await soak.soak(served.url, seconds=1.5, interval_s=0.5, tracks=1)
-    assert len(resident) >= 4
-    assert all(10 < mib < 10_000 for mib in resident)
-    assert capsys.readouterr().out.splitlines()[-1].startswith("| 20")
+        plan = Plan(served.url, SMALL, minutes=1 / 40, interval_s=0.5)
+        done = await soak(plan, reported.append)
+    assert len(done.stretches) == 3
+    assert list(done.stretches) == reported
+    assert 10 < done.idle_mib < 10_000
+    for one in done.stretches:
+        assert 10 < one.resident_mib < 10_000
+        assert one.masks > 0
+        assert 0 < one.p50_ms <= one.p95_ms < 60_000
 
 
-def test_a_service_that_does_not_tell_its_memory_is_named():
-    with (
-        answering(b"something_else 1\n") as url,
-        pytest.raises(ValueError, match="process_resident_memory_bytes"),
+def ten_minutes() -> Soak:
+    """Memory settles after a minute; latency grows from 80 to 139 ms, and one stretch is slow."""
+    stretches = [
+        Stretch(10.0 * row, 300 if row < 6 else 391 + row % 2, 200, 79 + row, 2 * (79 + row))
+        for row in range(1, 61)
+    ]
+    stretches[30] = Stretch(310, 391, 0, 110, 777)
+    return Soak(Plan("", SMALL), 353, tuple(stretches))
+
+
+def test_the_rows_fit_their_tables():
+    for made, name, expected in (
+        (memory_row, "settled", ["353", "391 to 392", "19.7", "109"]),
+        (latency_row, "last p95", ["19.7", "82", "136", "164", "272", "777"]),
     ):
-        soak.resident_mib(url)
+        cells = [cell.strip() for cell in made(ten_minutes()).strip("|").split("|")]
+        assert cells[1:] == ["96x64@20", "1", "10 min", *expected]
+        (header,) = [line for line in RESULTS.read_text().splitlines() if f"| {name} |" in line]
+        assert len(header.strip("|").split("|")) == len(cells) + 1, "the commit is put in by hand"
 
 
-def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch):
-    with (
-        answering(b"process_resident_memory_bytes 2097152\n") as url,
-        answering(b"from the proxy\n") as proxy,
-    ):
-        monkeypatch.setenv("http_proxy", proxy)
-        monkeypatch.setenv("no_proxy", "")
-        assert soak.resident_mib(url) == 2
+def test_a_short_run_has_rows_too():
+    short = Soak(Plan("", SMALL), 353, (Stretch(10, 380, 200, 80, 90),))
+    assert "| 353 | 380 to 380 | 20.0 | 80 |" in memory_row(short)
+    assert "| 20.0 | 80 | 80 | 90 | 90 | 90 |" in latency_row(short)
+
+
+def test_the_series_is_written_and_drawn(tmp_path: Path):
+    write(ten_minutes(), tmp_path / "new")
+    rows = list(csv.DictReader((tmp_path / "new" / "soak.csv").read_text().splitlines()))
+    assert len(rows) == 60
+    assert (rows[0]["end_s"], rows[0]["p50_ms"], rows[30]["p95_ms"]) == ("10", "80", "777")
+    with av.open(str(tmp_path / "new" / "soak.png")) as file:
+        picture = next(file.decode(video=0)).to_ndarray(format="rgb24")
+    assert picture.shape == (600, 700, 3)
+    assert picture.std() > 10, "it is not empty"
+
+
+def test_a_stretch_without_masks_is_left_out_of_the_picture_only(tmp_path: Path):
+    starved = Soak(Plan("", SMALL), 353, (Stretch(10, 380, 0, math.inf, math.inf),))
+    write(starved, tmp_path)
+    assert "inf" in (tmp_path / "soak.csv").read_text()

@@ -1,0 +1,39 @@
+"""Pictures of what was measured: two panels of curves, one above the other."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+Curves = Mapping[str, Sequence[float]]
+"""Values by what they are, at the first places of the panel; those that are not finite are left
+out."""
+
+
+def plot(
+    path: Path,
+    title: str,
+    places: tuple[str, Sequence[float]],
+    panels: tuple[Curves, Curves],
+    budget: float | None = None,
+) -> None:
+    """Writes a PNG: values over places, which have a name; a line at the budget in the first."""
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    for axes, curves in zip((upper, lower), panels, strict=True):
+        for name, values in curves.items():
+            known = [(at, v) for at, v in zip(places[1], values, strict=False) if math.isfinite(v)]
+            axes.plot([at for at, _ in known], [value for _, value in known], ".-", label=name)
+        axes.set_ylim(bottom=0)
+        axes.grid(visible=True, alpha=0.3)
+    if budget is not None:
+        upper.axhline(budget, color="red", linestyle="--", label="budget")
+    for axes in (upper, lower):
+        axes.legend()
+    lower.set_xlabel(places[0])
+    lower.xaxis.get_major_locator().set_params(integer=True)
+    figure.suptitle(title)
+    figure.savefig(path)
