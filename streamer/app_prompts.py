@@ -110,10 +110,10 @@ def _refusals() -> Iterator[None]:
         raise Problem(HTTPStatus.BAD_REQUEST, f"{place or 'body'}: {first['msg']}") from error
     except ProtocolError as error:
         words = f"{error.code}: {error}" + f" (seq {error.seq})" * (error.seq is not None)
-        if error.code == "busy":
+        if error.code in {"busy", "too_many_prompts"}:
             headers = {"Retry-After": str(_RETRY_S)}
-            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, words, headers) from error
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, words) from error
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, words, headers, error.code) from error
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, words, code=error.code) from error
     except TimeoutError as error:
         words = f"no frame took all of it up within {_STEP_S:g} s; what was left is withdrawn"
         raise Problem(HTTPStatus.GATEWAY_TIMEOUT, words) from error

@@ -12,6 +12,7 @@ from streamer.handover import Resumed
 from streamer.metrics import Metrics
 from streamer.prompt_queue import Asked, GivenUp, PromptQueue
 from streamer.protocol import ProtocolError
+from streamer.session_limits import SessionLimits
 from streamer.viewer import Arrival
 from streamer.worker import EngineInfo
 
@@ -36,7 +37,7 @@ class Question:
 class Conversation:
     """Takes messages up as they come, and answers them when a step has carried them out."""
 
-    def __init__(self, say: Callable[[str], None], metrics: Metrics) -> None:
+    def __init__(self, say: Callable[[str], None], metrics: Metrics, limits: SessionLimits) -> None:
         self.on_configure: Callable[[protocol.ConfigureMessage], None] = lambda _message: None
         """Takes another output up and has it answered; may raise ProtocolError."""
         self.on_auto: Callable[[protocol.AutoMessage], None] = lambda _message: None
@@ -47,6 +48,7 @@ class Conversation:
         """Of the last prompt carried out."""
         self._say_text = say
         self._metrics = metrics
+        self._limits = limits
         self._prompts = PromptQueue()
         self._early: deque[protocol.EventMessage] | None = None
         """Events of a resumed session that wait for the greeting; None after it."""
@@ -66,7 +68,12 @@ class Conversation:
             device=info.device,
             is_trained=info.is_trained,
         )
-        limits = protocol.Limits(max_tracks=info.max_tracks)
+        limits = protocol.Limits(
+            max_tracks=min(info.max_tracks, self._limits.tracks.max_tracks),
+            max_fps=self._limits.max_fps,
+            max_prompts_per_s=self._limits.max_prompts_per_s,
+            max_session_s=self._limits.max_session_s,
+        )
         self.say(
             protocol.HelloMessage(
                 session=session_id, model=model, limits=limits, resumed=self._resumed
@@ -82,6 +89,7 @@ class Conversation:
             message = protocol.parse_client(text)
             if isinstance(message, protocol.PromptMessage):
                 self._prompts.check_room(message.seq)  # before a mask is decoded
+                self._limits.prompts.spend(1, message.seq)
                 asked = Asked(message.seq, message.to_prompt(), message.rtp_timestamp)
                 self._prompts.put(asked)
             elif isinstance(message, protocol.RemoveMessage):
@@ -89,6 +97,7 @@ class Conversation:
             elif isinstance(message, protocol.ConfigureMessage):
                 self.on_configure(message)
             elif isinstance(message, protocol.AutoMessage):
+                self._limits.prompts.spend(1, message.seq)
                 self.on_auto(message)
             elif isinstance(message, protocol.MasksMessage):
                 self.on_masks(message)
@@ -104,8 +113,11 @@ class Conversation:
     def put_all(self, items: Sequence[Asked | GivenUp]) -> None:
         """Prompts and removals from beside the viewer, who hears of their tracks by events.
 
-        All are taken up, or none: raises ProtocolError `busy`.
+        All are taken up, or none: raises ProtocolError `busy` or `too_many_prompts`.
         """
+        self._prompts.check_room(items[0].seq, len(items))
+        num_prompts = sum(isinstance(item, Asked) for item in items)
+        self._limits.prompts.spend(num_prompts, items[0].seq)
         self._prompts.put_all(items)
 
     def withdraw(self, items: Sequence[Asked | GivenUp]) -> None:
@@ -119,6 +131,8 @@ class Conversation:
         """
         self._early = deque(maxlen=_MAX_EARLY)
         self._resumed = resumed
+        if not prompts:  # the tracks are there already
+            self._limits.tracks.see(resumed.tracks)
         self._restored = tuple(Asked(None, prompt, None) for prompt in prompts)
 
     def begin_again(self, prompts: Sequence[Prompt], tracks: Sequence[int]) -> None:
@@ -138,7 +152,8 @@ class Conversation:
         removed, said = self._prompts.take()
         again, self._again = self._again, ()
         removals = (*again, *removed)
-        prompts, self._restored = (*self._restored, *said), ()
+        asked, self._restored = (*self._restored, *said), ()
+        prompts = self._within_limit(removals, asked)
         request = StepRequest(
             stream_id,
             arrival.frame,
@@ -147,9 +162,22 @@ class Conversation:
         )
         return Question(request, arrival.in_rtp, removals, prompts, len(again))
 
+    def _within_limit(
+        self, removals: Sequence[GivenUp], prompts: Sequence[Asked]
+    ) -> tuple[Asked, ...]:
+        """Those prompts that begin no track too many; the others are answered."""
+        good, refused = self._limits.tracks.admit(removals, prompts)
+        for asked in refused:
+            self._metrics.prompts.labels(asked.kind, "too_many_tracks").inc()
+            words = f"at most {self._limits.tracks.max_tracks} tracks in this session"
+            error = ProtocolError("too_many_tracks", words, asked.seq)
+            (asked.reply or self.say)(self._refusal(error))
+        return tuple(good)
+
     def answer(self, question: Question, result: StepResult) -> None:
         """Tells what the step carried out, refused and noticed."""
         self._names.append((result.index, question.in_rtp))
+        self._limits.tracks.see(mask.track_id for mask in result.masks)
         repeated = question.num_repeated  # the track went with the frame that was lost, or now
         removals = [
             Applied(answer.track_id, result.index, is_exact=True) if row < repeated else answer

@@ -21,14 +21,17 @@ ErrorCode = Literal[
     "nothing_found",
     "busy",
     "too_many_tracks",
+    "too_many_prompts",
     "unknown_track",
     "too_large",
+    "too_fast",
     "frame_lost",
     "ended",
     "internal",
 ]
-"""`too_large`: a message or the video's frames. `frame_lost`: the engine had no answer for a frame
-(of a prompt, with its seq): say it again. `ended`, `internal`: the last word."""
+"""`too_large`: a message or the video's frames. `too_fast`: more frames a second than are taken.
+`frame_lost`: the engine had no answer for a frame (of a prompt, with its seq): say it again.
+`ended`, `internal`: the last word."""
 
 
 class ProtocolError(Exception):

@@ -39,7 +39,7 @@ OfferRefusal = (
         "wrong_type", "too_large", "malformed", "unusable", "no_candidates", "timeout", "other"
     ]
 )
-FrameDrop = Literal["slot", "stale", "too_large", "lost", "encode", "masks", "undecoded"]
+FrameDrop = Literal["slot", "stale", "too_large", "rate", "lost", "encode", "masks", "undecoded"]
 PromptOutcome = Literal["applied", "frame_lost", "bad_prompt", "too_many_tracks", "unknown_track"]
 ViewerState = Literal["active", "draining", "waiting"]
 PassedOn = Literal["answered", "gone", "late"]

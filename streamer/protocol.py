@@ -119,6 +119,12 @@ class Limits(Message):
     """What a client may send."""
 
     max_tracks: int
+    max_fps: float | None = None
+    """More frames are dropped; None: as many as can be processed."""
+    max_prompts_per_s: float | None = None
+    """More are refused `too_many_prompts`; None: no limit."""
+    max_session_s: float | None = None
+    """After which the session ends; None: never."""
     max_points: int = MAX_POINTS
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_prompts_waiting: int = MAX_PROMPTS_WAITING

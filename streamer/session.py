@@ -20,8 +20,9 @@ from streamer.losses import Losses
 from streamer.mask_sender import MaskSender
 from streamer.metrics import Metrics
 from streamer.parking import Inherited, Parking
-from streamer.protocol import ErrorMessage, ProtocolError
+from streamer.protocol import ErrorCode, ErrorMessage, ProtocolError
 from streamer.resume import GoingOn
+from streamer.session_limits import SessionLimits
 from streamer.slot import Slot
 from streamer.tally import Tally
 from streamer.viewer import Arrival, FrameTooLarge, Outcome, Viewer, ViewerLeft
@@ -30,7 +31,7 @@ from streamer.worker import Worker, WorkerDied
 log = logging.getLogger(__name__)
 
 _STATS_INTERVAL_S: Final = 1.0
-_MAX_TOLD_SIZES: Final = 16
+_MAX_TOLD: Final = 16
 _AWAY: Final = frozenset({Outcome.VANISHED, Outcome.IDLE, Outcome.STALLED, Outcome.RESUMED})
 """Whoever leaves like this may come back for its tracks."""
 
@@ -60,7 +61,8 @@ class Session:
         self._worker = worker
         self._metrics = metrics
         self._settings = settings
-        self._conversation = Conversation(viewer.say, metrics)
+        self._limits = SessionLimits(settings, settings.max_tracks)
+        self._conversation = Conversation(viewer.say, metrics, self._limits)
         self._tally = tally = Tally(metrics)
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))
         self._mask_sender = MaskSender(
@@ -68,8 +70,8 @@ class Session:
         )
         self.display = Display(viewer, painter, self._conversation, tally)
         self._finder = Finder(worker, painter, self._conversation)
-        self._told_sizes = deque[str](maxlen=_MAX_TOLD_SIZES)
-        """What was said of frames that are too large."""
+        self._told = deque[str](maxlen=_MAX_TOLD)
+        """What was said of frames that are too large or too many."""
         self._last_arrival: Arrival | None = None
         self._losses = Losses(session_id, self._conversation, tally)
         self._stream_id = -1
@@ -144,6 +146,7 @@ class Session:
         reasons = {
             Outcome.IDLE: f"no frame for {self._settings.idle_timeout_s:g} s",
             Outcome.NEVER_CONNECTED: f"no frame within {self._settings.connect_timeout_s:g} s",
+            Outcome.TIME_UP: f"{self._settings.max_session_s or 0:g} s of this session are over",
             Outcome.STOPPED: "the service stops",
         }
         if outcome in reasons:
@@ -175,6 +178,7 @@ class Session:
                     self._finder.run(),
                     self._report(),
                     self._watch(),
+                    self._expire(),
                 )
                 tasks = [group.create_task(part) for part in work]
                 await asyncio.wait((self._ended,))  # a fault cancels this wait, not the outcome
@@ -204,7 +208,7 @@ class Session:
             except FrameTooLarge as error:
                 self._tally.receive()
                 self._tally.drop("too_large")
-                self._tell_once(str(error))
+                self._tell_once("too_large", str(error))
                 continue
             except ViewerLeft:
                 self.end(Outcome.LEFT)
@@ -219,12 +223,17 @@ class Session:
                 self._metrics.frame_size_changes.inc()
             self._last_arrival = arrival
             self._has_video.set()
-            self._arrivals.put(arrival)
+            if self._limits.frames.takes(arrival.at_s):
+                self._arrivals.put(arrival)
+            else:
+                self._tally.drop("rate")
+                words = f"{self._limits.max_fps:g} frames a second are taken, the others dropped"
+                self._tell_once("too_fast", words)
 
-    def _tell_once(self, too_large: str) -> None:
-        if too_large not in self._told_sizes:
-            self._told_sizes.append(too_large)
-            self._conversation.say(ErrorMessage(code="too_large", message=too_large))
+    def _tell_once(self, code: ErrorCode, words: str) -> None:
+        if words not in self._told:
+            self._told.append(words)
+            self._conversation.say(ErrorMessage(code=code, message=words))
 
     async def _track(self) -> None:
         """The frame loop: the newest frame, and what was said since the last, make one step."""
@@ -261,6 +270,12 @@ class Session:
             await asyncio.sleep(_STATS_INTERVAL_S)
             begun_s, elapsed_s = time.monotonic(), time.monotonic() - begun_s
             self._conversation.say(self._tally.report(elapsed_s))
+
+    async def _expire(self) -> None:
+        """Ends the session when its time is over, if that is limited."""
+        if self._settings.max_session_s is not None:
+            await asyncio.sleep(self._settings.max_session_s)
+            self.end(Outcome.TIME_UP)
 
     async def _watch(self) -> None:
         """Ends the session of a viewer who sends nothing."""

@@ -14,6 +14,8 @@ class Dropped(Message):
     """Not newer than the one before."""
     too_large: int
     """More pixels than the service takes."""
+    rate: int
+    """Beyond the frames a second that the session may send."""
     encode: int
     """Processed, but a newer picture was there before this one was drawn or encoded."""
     lost: int

@@ -114,6 +114,7 @@ class Tally:
                 slot=self.dropped["slot"],
                 stale=self.dropped["stale"],
                 too_large=self.dropped["too_large"],
+                rate=self.dropped["rate"],
                 lost=self.dropped["lost"],
                 encode=self.dropped["encode"],
                 masks=self.dropped["masks"],

@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     """No frame for longer than `idle_timeout_s`."""
     NEVER_CONNECTED = "never_connected"
     """No frame at all within `connect_timeout_s`."""
+    TIME_UP = "time_up"
+    """`max_session_s` are over."""
     FINISHED = "finished"
     """A source has no more video."""
     STALLED = "stalled"

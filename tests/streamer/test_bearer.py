@@ -94,3 +94,19 @@ def test_the_audience_must_be_named_where_one_is_set():
     guard.admit(bearing(jwt.encode(claims(aud=["masks", "else"]), SECRET, "HS256")))
     with pytest.raises(Unauthorised):
         guard.admit(bearing(jwt.encode(claims(), SECRET, "HS256")))
+
+
+def test_a_token_names_its_subject_and_its_limits():
+    token = jwt.encode(claims(limits={"max_fps": 10, "max_sessions": 0}), SECRET, "HS256")
+    grant = Guard(Settings(token_secret=SECRET)).admit(bearing(token))
+    assert (grant.subject, grant.limits.max_fps, grant.limits.max_sessions) == ("robot 7", 10, 0)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"max_fsp": 10}, {"max_fps": 0}, {"max_fps": "10"}, {"max_tracks": -1}, [], "none", None],
+)
+def test_limits_that_cannot_be_read_are_not_no_limits(limits: object):
+    token = jwt.encode(claims(limits=limits), SECRET, "HS256")
+    with pytest.raises(Unauthorised, match="limits cannot be read"):
+        Guard(Settings(token_secret=SECRET)).admit(bearing(token))

@@ -11,19 +11,23 @@ from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Prompt
 from streamer.conversation import Conversation
 from streamer.handover import Resumed
+from streamer.limits import LimitSettings
 from streamer.metrics import Metrics
 from streamer.protocol import MAX_PROMPTS_WAITING, ConfigureMessage
+from streamer.session_limits import SessionLimits
 from streamer.viewer import Arrival
 
 
 class Talk:
     """A conversation with a stream of the fake engine behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_tracks: int = 16, **settings: float) -> None:
         self.said: list[dict[str, Any]] = []
         self.metrics = Metrics()
         self.conversation = Conversation(
-            lambda text: self.said.append(json.loads(text)), self.metrics
+            lambda text: self.said.append(json.loads(text)),
+            self.metrics,
+            SessionLimits(LimitSettings(**settings), max_tracks),
         )
         self.engine = FakeEngine()
         self.stream_id = self.engine.open()
@@ -170,3 +174,49 @@ class EarlierIndex:
         removals = tuple(replace(applied, index=applied.index - 1) for applied in result.removals)
         events = tuple(replace(event, index=event.index - 1) for event in result.events)
         return [replace(result, removals=removals, events=events)]
+
+
+def test_a_session_s_own_limit_of_tracks_holds_below_the_engine_s():
+    talk = Talk(max_tracks=1)
+    talk.click(1, track_id=1)
+    talk.click(2, track_id=2)
+    assert talk.step() == [("ack", 1, "exact"), ("event", None, "added")]
+    assert [(m["seq"], m["code"]) for m in talk.said if m["type"] == "error"] == [
+        (2, "too_many_tracks")
+    ]
+    talk.click(3, track_id=1)  # the one that is there is corrected all the same
+    assert talk.step() == [("ack", 3, "exact")]
+    talk.hear(type="remove", seq=4, track_id=1)
+    talk.click(5, track_id=2)
+    assert [row[:2] for row in talk.step()][:2] == [("ack", 4), ("ack", 5)]
+    assert talk.count("prompts_total", kind="points", outcome="too_many_tracks") == 1
+
+
+def test_more_prompts_a_second_than_allowed_are_refused_by_name():
+    talk = Talk(max_prompts_per_s=2.0)
+    for seq in (1, 2, 3):
+        talk.click(seq)
+    talk.hear(type="auto", seq=4, how="center")
+    assert [(m["seq"], m["code"]) for m in talk.said] == [
+        (3, "too_many_prompts"),
+        (4, "too_many_prompts"),
+    ]
+    talk.hear(type="remove", seq=5, track_id=1)  # gives room, and costs none
+    assert [row[:2] for row in talk.step() if row[0] == "ack"] == [("ack", 1), ("ack", 2)]
+
+
+def test_tracks_that_go_on_count():
+    talk = Talk(max_tracks=2)
+    talk.conversation.restore(Resumed(how="memory", tracks=(4, 5)), ())
+    talk.conversation.greet("s", talk.engine.info)
+    talk.click(1, track_id=6)
+    talk.step()
+    assert (talk.said[-1]["seq"], talk.said[-1]["code"]) == (1, "too_many_tracks")
+
+
+def test_the_greeting_names_the_limits():
+    talk = Talk(max_tracks=1, max_fps=10.0, max_prompts_per_s=3.0, max_session_s=60.0)
+    talk.conversation.greet("s", talk.engine.info)
+    limits = talk.said[0]["limits"]
+    assert (limits["max_tracks"], limits["max_fps"]) == (1, 10.0)
+    assert (limits["max_prompts_per_s"], limits["max_session_s"]) == (3.0, 60.0)
