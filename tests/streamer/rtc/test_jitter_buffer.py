@@ -68,6 +68,12 @@ def test_aiortc_s_own_stays_behind_after_a_loss():
     assert frame.timestamp < 9000  # when this fails, our buffer can go
 
 
+def test_aiortc_s_own_waits_for_the_next_frame():
+    buffer = JitterBuffer(capacity=512, is_video=True)
+    assert buffer.add(packet(0, 0))[1] is None
+    assert buffer.add(packet(1, 3000))[1].timestamp == 0
+
+
 def test_padding_after_a_frame_is_no_frame():
     buffer = PromptJitterBuffer()
     assert len(drained(buffer, packet(0, 0))) == 1
