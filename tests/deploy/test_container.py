@@ -14,6 +14,8 @@ import pytest
 from observed import DEPLOY, ROOT, free_port, tool, version
 from outside import get_a_mask
 
+from rendered import Object, hook_of, rendered
+
 FILE = DEPLOY / "Containerfile"
 TEXT = FILE.read_text()
 WRITE_TO_ROOT = """
@@ -42,6 +44,18 @@ def test_it_has_the_targets_that_compose_and_the_chart_name():
     assert targets[-1] == "cuda"
     assert "cpu" in targets
     assert f"VERSION={version()}\n" in TEXT
+
+
+def test_the_stages_of_cuda_are_those_of_cpu_but_for_torch():
+    def stage(which: str) -> str:
+        text = re.search(
+            rf"^FROM build AS build-{which}\n(.*?)^FROM", TEXT, re.DOTALL | re.MULTILINE
+        )
+        lines = [line for line in text[1].splitlines() if not re.match("#|ARG TORCH_INDEX", line)]
+        plain = "\n".join(lines).replace(' --index-url "${TORCH_INDEX}"', "")
+        return plain.replace(f"requirements-{which}.txt", "requirements-*.txt")
+
+    assert stage("cpu") == stage("cuda") != ""
 
 
 def test_what_is_copied_is_not_ignored():
@@ -161,6 +175,26 @@ def test_its_bill_of_materials_lists_what_is_in_it(running: Running):
     assert listed == {name.replace("_", "-"): v for name, v in installed.items()}
     assert components["aiortc"]["purl"] == f"pkg:pypi/aiortc@{installed['aiortc']}"
     assert "serialNumber" not in bill  # the same files make the same bill
+
+
+async def test_the_chart_s_test_gets_a_mask_from_within_the_image(image: str, running: Running):
+    await healthy(running)
+    program, *arguments = viewer_of_hook()["command"]
+    runtime = ["--runtime", "runc"] if shutil.which("runc") else []
+    variables = {"STREAMER_URL": running.url, "STREAMER_TEST_SECONDS": "120"}
+    given = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
+    closed = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp"]
+    command = ["podman", *runtime, "run", "--rm", "--network=host", f"--entrypoint={program}"]
+    process = await asyncio.create_subprocess_exec(
+        *command, *closed, *given, image, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert (process.returncode, said[:9]) == (0, b"a mask of")
+
+
+def viewer_of_hook() -> Object:
+    (viewer,) = hook_of(rendered("minimal-cpu"))["containers"]
+    return viewer
 
 
 def test_labels_say_what_it_is(image: str):

@@ -125,6 +125,8 @@ def test_the_readme_has_the_table_that_values_yaml_makes():
         ("hostnetwork", "UDP 20000-20199 from the clients to the nodes"),
         ("stunner", "UDP 3478 from the clients to the load balancer of Gateway demo-streamer-turn"),
         ("turn-external", "turns:turn.example.org:5349"),
+        ("hostnetwork", "close TCP 8080 and 9464 there"),
+        ("hpa", "Scale-in takes any pod"),
         ("minimal-cpu", "WARNING: auth.mode is anonymous"),
     ],
 )
@@ -141,3 +143,7 @@ def test_the_notes_warn_of_pods_that_cannot_take_tracks_over():
 
 def test_a_subchart_s_global_values_are_taken():
     assert render(merged(LEAST, {"global": {"region": "here"}}))
+
+
+def test_the_notes_say_nothing_of_scale_in_where_costs_are_written():
+    assert "Scale-in takes any pod" not in notes(shape("gpu-keda"))

@@ -17,7 +17,7 @@
   value: '["$(POD_IP)"]'
 - name: STREAMER_MEDIA_PORTS
   value: '[{{ int .Values.media.ports.first }}, {{ int .Values.media.ports.last }}]'
-# torch counts the node's cores, not the quota.
+# A whole number, rounded up: torch has no half a thread.
 - name: STREAMER_THREADS
   valueFrom:
     resourceFieldRef:
