@@ -1,6 +1,10 @@
-import pytest
+import json
+from collections.abc import Iterator
 
-from rendered import LEAST, Object, helm_python, merged, render
+import pytest
+import yaml
+
+from rendered import CHART, LEAST, Object, helm_python, merged, render
 
 WRONG_VALUES = [
     {"replicas": 3},
@@ -102,3 +106,42 @@ def test_the_schema_refuses(wrong: Object):
 def test_values_that_contradict_each_other_are_refused_with_what_to_do(values: Object, words: str):
     with pytest.raises(helm_python.HelmRenderError, match=words):
         render(merged(LEAST, values))
+
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+def rooms(schema: Object, path: str = "") -> Iterator[tuple[str, Object]]:
+    """All objects of the schema whose keys are named, by their dotted path."""
+    if "properties" in schema:
+        yield path, schema
+    for key, below in schema.get("properties", {}).items():
+        yield from rooms(below, f"{path}.{key}".lstrip("."))
+    if "items" in schema:
+        yield from rooms(schema["items"], f"{path}[]")
+
+
+def test_the_schema_takes_no_key_that_it_does_not_name():
+    found = dict(rooms(SCHEMA))
+    assert len(found) > 20
+    assert [path for path, room in found.items() if room["additionalProperties"] is not False] == []
+
+
+def test_the_schema_names_what_the_manual_names_and_nothing_else():
+    for path, room in rooms(SCHEMA):
+        if path == "settings" or path.endswith("[]"):
+            continue
+        values = VALUES
+        for key in filter(None, path.split(".")):
+            values = values[key]
+        assert set(values) == set(room["properties"]) - {"global"}, path
+
+
+@pytest.mark.parametrize("path", [path for path, _ in rooms(SCHEMA) if "[]" not in path])
+def test_a_mistyped_key_is_refused_wherever_it_stands(path: str):
+    wrong: Object = {"mistyped": 1}
+    for key in reversed(list(filter(None, path.split(".")))):
+        wrong = {key: wrong}
+    with pytest.raises(helm_python.HelmValuesError, match="mistyped"):
+        render(merged(LEAST, wrong))
