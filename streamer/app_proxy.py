@@ -22,7 +22,8 @@ from streamer.problem import Problem
 from streamer.service import Service
 
 _OWNED: Final = re.compile(
-    r"/(?:whip/([\w.-]+)|whep/([\w.-]+)(?:/[\w-]+)?|sessions/([\w.-]+)(?:/(?:prompts|masks))?)",
+    r"/(?:whip/([\w.-]+)|whep/([\w.-]+)(?:/[\w-]+)?|sessions/([\w.-]+)(?:/(?:prompts|masks))?"
+    r"|sources/([\w.-]+)(?:/control)?)",
     re.ASCII,
 )
 """The paths that belong to a session, of which the group is the id."""

@@ -1,6 +1,7 @@
-"""A WebSocket of masks whose session another pod has: message by message, nothing kept."""
+"""A WebSocket of a session that another pod has: message by message, nothing kept."""
 
 import asyncio
+import contextlib
 from http import HTTPStatus
 from typing import Final
 
@@ -9,7 +10,6 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from streamer.app_masks import until_left
 from streamer.app_sockets import admit_socket, close_socket
 from streamer.fleet import Fleet, OwnerGone
 from streamer.peer_key import HEADER
@@ -54,7 +54,7 @@ async def relay(socket: WebSocket, fleet: Fleet, owner: str, target: str) -> Non
 
 
 async def _serve(socket: WebSocket, upstream: ClientConnection) -> None:
-    parts = (_send(socket, upstream), until_left(socket))
+    parts = (_send(socket, upstream), _hear(socket, upstream))
     sending, leaving = tasks = [asyncio.ensure_future(part) for part in parts]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +78,13 @@ async def _send(socket: WebSocket, upstream: ClientConnection) -> None:
                 await socket.send_bytes(message)
     except (WebSocketDisconnect, ConnectionClosed):
         return
+
+
+async def _hear(socket: WebSocket, upstream: ClientConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):  # as the other part finds, too
+        while (event := await socket.receive())["type"] != "websocket.disconnect":
+            said = event.get("text")
+            await upstream.send(event.get("bytes", b"") if said is None else said)
 
 
 def _passed_back(refused: InvalidStatus) -> Response:

@@ -12,12 +12,13 @@ import uvicorn
 
 from streamer.app import create_app
 from streamer.config import Settings
+from streamer.protocol import MAX_MESSAGE_BYTES
 from streamer.service import Service
 from streamer.worker import Steps, Worker, WorkerState
 
 _HTTP_GRACE_S: Final = 3
-_WS_MAX_BYTES: Final = 1024
-"""Of what a reader of masks says: nobody listens."""
+_WS_MAX_BYTES: Final = MAX_MESSAGE_BYTES
+"""Of what is said on a control socket."""
 
 # Python's own 5 ms lets the engine's thread keep the event loop waiting that long at every turn.
 _SWITCH_INTERVAL_S: Final = 0.0005

@@ -12,6 +12,7 @@ import pytest
 import websockets
 from fake_viewer import eventually
 from films import HEIGHT, WIDTH, write_film
+from pods import pods
 from served import Served, serving
 from watching import watching
 
@@ -201,3 +202,22 @@ async def test_the_api_s_description_names_body_and_refusals(tmp_path: Path):
         assert {"201", "403", "429", "502", "503"} <= set(post["responses"])
         assert list(post["responses"]["403"]["content"]) == ["application/problem+json"]
         assert set(paths["/sources/{session_id}"]) == {"get", "delete"}
+
+
+async def test_a_source_is_reached_through_another_pod(tmp_path: Path):
+    film = write_film(tmp_path / "film.mp4")
+    async with pods(source_folder=tmp_path) as (here, there):
+        async with httpx.AsyncClient(base_url=here.url) as http:
+            location = (await opened(http, film, loop=True))["location"]
+        async with (
+            httpx.AsyncClient(base_url=there.url) as http,
+            websockets.connect(socket_url(there, f"{location}/control")) as control,
+        ):
+            assert json.loads(await control.recv())["type"] == "hello"
+            await control.send('{"type": "ping", "seq": 4}')
+            while (said := json.loads(await control.recv()))["type"] != "pong":
+                pass
+            assert said["seq"] == 4
+            assert (await http.get(location)).json()["location"] == location
+            assert (await http.delete(location)).status_code == 204
+        await eventually(lambda: here.service.num_open == 0)
