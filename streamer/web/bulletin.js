@@ -1,5 +1,7 @@
 /** What the page has to say: a notice that stays until it is dismissed, and how the link is doing. */
 
+const GLAD_MS = 5000; // for which good news stays
+
 export class Bulletin {
   #notice;
   #link;
@@ -16,6 +18,11 @@ export class Bulletin {
   notify(text) {
     this.#notice.querySelector("p").textContent = text;
     this.#notice.hidden = text === "";
+  }
+
+  /** @param {string} text of the connection, good news that goes by itself; "": none */
+  cheer(text) {
+    this.tell(text, GLAD_MS);
   }
 
   /**

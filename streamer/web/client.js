@@ -32,6 +32,7 @@ const PAUSES_MS = [100, 200, 500, 1000]; // between attempts; the last again and
  *            resumed: {how: "memory" | "boxes", tracks: number[]} | null,
  *            limits: {max_tracks: number, max_points: number, max_message_bytes: number,
  *                     max_prompts_waiting: number}}} Hello
+ * @typedef {(rtp: number, atMs: number) => void} OnSent  a frame's timestamp, and when it was encoded
  * @typedef {{trackId: number, points?: Point[], box?: [number, number, number, number],
  *            mask?: {size: [number, number], counts: string}, clear?: boolean,
  *            rtpTimestamp?: number | null}} Prompt
@@ -49,15 +50,22 @@ export class Sam2Client extends EventTarget {
   /** @type {MediaStream | null} the video that comes back; it stays the same when it moves */
   returned = null;
 
-  #ended = null; // Sam2Error, why: nothing begins any more
+  /** @type {Sam2Error | null} */
+  #ended = null; // why: nothing begins any more
   #isUsed = false;
+  /** @type {Link | null} */
   #link = null; // the connection that there is
+  /** @type {Link | null} */
   #next = null; // the one that is tried
-  #camera = null;
-  #base = null;
+  /** @type {MediaStreamTrack | undefined} */
+  #camera;
+  #base = baseOf("");
+  /** @type {string | null} */
   #token = null; // for a service that asks for one
   #resumeMs = RESUME_MS;
+  /** @type {object | null} */
   #output = null; // what was configured last; another connection begins with it
+  /** @type {OnSent | null} */
   #onSent = null; // who listens to what is sent, on whichever connection
   #isLooking = false;
   #untilMs = 0; // when to give up looking
@@ -96,10 +104,11 @@ export class Sam2Client extends EventTarget {
       if (!this.#camera) throw new Sam2Error("refused", "the stream has no video track");
       addEventListener("pagehide", this.close);
       this.#take(await this.#reach(this.#base, null));
-      this.#tell("hello", this.hello);
-      return this.hello;
+      const hello = /** @type {Hello} */ (this.hello);
+      this.#tell("hello", hello);
+      return hello;
     } catch (error) {
-      this.#end(error);
+      this.#end(/** @type {Sam2Error} */ (error));
       throw this.#ended;
     }
   }
@@ -160,8 +169,7 @@ export class Sam2Client extends EventTarget {
 
   /**
    * Tells of each frame that is sent, for who joins the viewer's own video with masks (join.js).
-   * @param {((rtp: number, atMs: number) => void) | null} call with its RTP timestamp, and when it
-   *   was encoded on the clock of performance.now(); null: no more
+   * @param {OnSent | null} call null: no more; times are on the clock of performance.now()
    * @returns {boolean} false where this browser cannot tell
    */
   listenSent(call) {
@@ -182,12 +190,16 @@ export class Sam2Client extends EventTarget {
   /** Ends the session here and at the service. */
   close = () => this.#end(null);
 
+  /** @param {object} message @returns {Promise<Ack>} */
   #ask(message) {
-    return this.isOpen ? this.#link.ask(message) : Promise.reject(closed());
+    return this.#link && this.isOpen ? this.#link.ask(message) : Promise.reject(closed());
   }
 
+  /** @param {URL} base @param {string | null} resume */
   async #reach(base, resume) {
     if (this.#ended) throw this.#ended;
+    if (!this.#camera) throw closed();
+    /** @type {Link} */
     const link = new Link((type, detail) => this.#hear(link, type, detail), this.#token);
     this.#next = link;
     await link.open(this.#camera, base, resume);
@@ -195,22 +207,26 @@ export class Sam2Client extends EventTarget {
     return link;
   }
 
+  /** @param {Link} link that stands */
   #take(link) {
     const old = this.#link;
+    const track = /** @type {MediaStreamTrack} */ (link.returned);
     old?.listenSent(null);
     link.listenSent(this.#onSent);
     this.#link = link;
     this.#next = null;
     if (!this.returned) {
-      this.returned = new MediaStream([link.returned]);
+      this.returned = new MediaStream([track]);
       return;
     }
-    this.returned.getTracks().forEach((track) => this.returned.removeTrack(track));
-    this.returned.addTrack(link.returned);
-    this.#tell("moved", { resumed: link.resumed, how: link.hello.resumed?.how ?? null });
+    const { returned } = this;
+    returned.getTracks().forEach((before) => returned.removeTrack(before));
+    returned.addTrack(track);
+    this.#tell("moved", { resumed: link.resumed, how: link.hello?.resumed?.how ?? null });
     old?.close();
   }
 
+  /** @param {Link} link @param {string} type @param {any} detail */
   #hear(link, type, detail) {
     if (link !== this.#link) return; // it was left, or does not stand yet
     if (type === "drain") {
@@ -226,7 +242,11 @@ export class Sam2Client extends EventTarget {
     }
   }
 
-  /** Looks for another connection, for a while; without one, and with this one dead, it ends. */
+  /**
+   * Looks for another connection, for a while; without one, and with this one dead, it ends.
+   * @param {URL} base
+   * @param {number} forMs
+   */
   async #follow(base, forMs) {
     this.#untilMs = Math.max(this.#untilMs, performance.now() + forMs);
     if (this.#isLooking) return;
@@ -234,11 +254,11 @@ export class Sam2Client extends EventTarget {
     let error = new Sam2Error("lost", "the connection to the service was lost");
     for (let attempt = 0; !this.#ended && performance.now() < this.#untilMs; attempt += 1) {
       try {
-        this.#take(await this.#reach(base, this.#link.resume));
+        this.#take(await this.#reach(base, this.#link?.resume ?? null));
         break;
       } catch (reason) {
-        error = reason;
-        if (reason.code === "unauthorized") break; // the same token is refused again
+        error = /** @type {Sam2Error} */ (reason);
+        if (error.code === "unauthorized") break; // the same token is refused again
         const pauseMs = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
@@ -247,10 +267,12 @@ export class Sam2Client extends EventTarget {
     if (!this.isOpen) this.#end(error);
   }
 
+  /** @param {string} type @param {unknown} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
+  /** @param {Sam2Error | null} error */
   #end(error) {
     if (this.#ended) return;
     this.#ended = error ?? closed();
@@ -261,5 +283,7 @@ export class Sam2Client extends EventTarget {
   }
 }
 
-const baseOf = (url) =>
-  new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
+/** @param {string} url @returns {URL} */
+function baseOf(url) {
+  return new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
+}

@@ -8,12 +8,10 @@ import { listenToKeys } from "./keys.js";
 import { Outputs } from "./outputs.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
-import { SourceError, hasScreen, openCamera, openFile, openPattern, openScreen } from "./sources.js";
+import { SourceError, offerSources } from "./sources.js";
 import { Tracks, colourOf } from "./tracks.js";
 import { View } from "./view.js";
 import { inWords, joinInWords, moveInWords } from "./words.js";
-
-const GLAD_MS = 5000; // for which good news stays
 
 const $ = (id) => document.getElementById(id);
 const picture = new Picture($("picture"));
@@ -127,7 +125,7 @@ function goOn({ resumed, how }) {
   if (tracks.size === 0) tracks.add();
   else if (!tracks.selected) tracks.select(tracks.followed[0]);
   const [words, isGood] = moveInWords(resumed, gone, how);
-  bulletin.tell(isGood ? words : "", GLAD_MS);
+  bulletin.cheer(isGood ? words : "");
   bulletin.notify(isGood ? "" : words);
 }
 
@@ -267,16 +265,7 @@ function showOutput({ output }) {
   else view.showReturned(client);
 }
 
-$("use-camera").onclick = () => start(openCamera);
-$("use-screen").hidden = !hasScreen();
-$("use-screen").onclick = () => start(openScreen);
-$("use-pattern").onclick = () => start(openPattern);
-$("use-file").onclick = () => $("file").click();
-$("file").onchange = ({ target }) => {
-  const [file] = target.files;
-  target.value = ""; // the same file may be chosen again
-  if (file) start(() => openFile(file));
-};
+offerSources(start);
 $("stop").onclick = stop;
 $("new").onclick = newObject;
 $("undo").onclick = undo;

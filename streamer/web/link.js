@@ -10,11 +10,16 @@ const SILENT_MS = 4000; // the service speaks each second: without a word for so
 const PING_MS = 2000;
 
 /**
+ * @typedef {{resolve: (answer: any) => void, reject: (error: Sam2Error) => void,
+ *            sentAtMs: number}} Asked
+ */
+
+/**
  * What it tells, by a call of `tell(type, detail)`: masks, track, stats and fault as Sam2Client's
  * events; `drain` {seconds, url}; `lost` Sam2Error, once, unless close() came first.
  */
 export class Link {
-  /** @type {object | null} what the service said of itself */
+  /** @type {import("./client.js").Hello | null} what the service said of itself */
   hello = null;
   /** @type {string | null} the newest token with which another connection goes on */
   resume = null;
@@ -29,16 +34,24 @@ export class Link {
 
   #tell;
   #token;
-  #ended = null; // Sam2Error, why
+  /** @type {Sam2Error | null} */
+  #ended = null; // why
+  /** @type {RTCPeerConnection | null} */
   #peer = null;
+  /** @type {RTCDataChannel | null} */
   #control = null;
-  #sent = null; // SentFrames, where the browser has them
+  /** @type {SentFrames | null} */
+  #sent = null; // where the browser has them
+  /** @type {URL | null} */
   #location = null; // where a DELETE ends the session
-  #pending = new Map(); // seq -> {resolve, reject, sentAtMs}
+  /** @type {Map<number, Asked>} */
+  #pending = new Map(); // by seq
   #seq = 0;
+  /** @type {Set<ReturnType<typeof setTimeout>>} */
   #timers = new Set();
   #heardAtMs = 0;
-  #greet = null; // {resolve, reject} of open()
+  /** @type {{resolve: () => void, reject: (error: Sam2Error) => void} | null} */
+  #greet = null; // of open()
 
   /**
    * @param {(type: string, detail: any) => void} tell
@@ -57,6 +70,9 @@ export class Link {
   /**
    * Offers the camera to the service at `base`, with the token of the connection before, and waits
    * for its hello.
+   * @param {MediaStreamTrack} camera
+   * @param {URL} base
+   * @param {string | null} resume
    */
   async open(camera, base, resume) {
     try {
@@ -68,7 +84,7 @@ export class Link {
       await peer.setLocalDescription();
       await isGathered(peer);
       this.#throwIfEnded();
-      const { sdp, type } = peer.localDescription;
+      const { sdp, type } = /** @type {RTCSessionDescription} */ (peer.localDescription);
       const offer = {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -84,27 +100,32 @@ export class Link {
       await peer.setRemoteDescription({ sdp: answer.sdp, type: "answer" });
       await greeted;
     } catch (error) {
-      this.#end(error);
+      this.#end(/** @type {Sam2Error} */ (error));
       this.#hangUp(); // the location may have come after close()
       throw this.#ended;
     }
   }
 
-  /** Sends a request; resolves with the service's answer. */
+  /**
+   * Sends a request; resolves with the service's answer.
+   * @param {object} message
+   * @returns {Promise<any>}
+   */
   ask(message) {
-    if (!this.isOpen) return Promise.reject(this.#ended ?? closed());
+    const [control, hello] = [this.#control, this.hello];
+    if (!this.isOpen || !control || !hello) return Promise.reject(this.#ended ?? closed());
     if (this.#pending.size >= MAX_PENDING) {
       return Promise.reject(new Sam2Error("busy", `${MAX_PENDING} requests wait for an answer`));
     }
     const seq = this.#seq++;
     const text = JSON.stringify({ ...message, seq });
-    const [bytes, most] = [new Blob([text]).size, this.hello.limits.max_message_bytes];
+    const [bytes, most] = [new Blob([text]).size, hello.limits.max_message_bytes];
     if (bytes > most) {
       return Promise.reject(new Sam2Error("too_large", `${bytes} bytes, at most ${most}`));
     }
     return new Promise((resolve, reject) => {
       this.#pending.set(seq, { resolve, reject, sentAtMs: performance.now() });
-      this.#control.send(text);
+      control.send(text);
     });
   }
 
@@ -132,12 +153,14 @@ export class Link {
     if (this.#ended) throw this.#ended;
   }
 
+  /** @param {MediaStreamTrack} camera @param {RTCIceServer[]} iceServers */
   #connect(camera, iceServers) {
     const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#peer = peer;
-    this.#control = peer.createDataChannel("control"); // reliable and ordered
-    this.#control.onmessage = ({ data }) => this.#hear(JSON.parse(data));
-    this.#control.onclose = () => {
+    const control = peer.createDataChannel("control"); // reliable and ordered
+    this.#control = control;
+    control.onmessage = ({ data }) => this.#hear(JSON.parse(data));
+    control.onclose = () => {
       this.#location = null; // nothing is left there to end
       this.#lose("the service ended the session");
     };
@@ -148,7 +171,7 @@ export class Link {
     this.#sent?.attach(sender);
     // Play what came at once: a late frame is worth less than a smooth one here.
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
+    else Object.assign(receiver, { playoutDelayHint: 0 }); // its name before
     this.returned = receiver.track;
     peer.onconnectionstatechange = () => {
       if (peer.connectionState === "failed") this.#lose("the connection to the service was lost");
@@ -156,6 +179,7 @@ export class Link {
     return peer;
   }
 
+  /** @returns {Promise<void>} */
   #greeting() {
     return new Promise((resolve, reject) => {
       this.#greet = { resolve, reject };
@@ -164,6 +188,7 @@ export class Link {
     });
   }
 
+  /** @param {any} message of the control channel */
   #hear(message) {
     if (this.#ended) return; // it was taken for lost and is not: another goes on by now
     this.#heardAtMs = performance.now();
@@ -191,6 +216,7 @@ export class Link {
     }
   }
 
+  /** @param {ArrayBuffer} buffer */
   #see(buffer) {
     if (this.#ended) return;
     this.#heardAtMs = performance.now();
@@ -218,12 +244,14 @@ export class Link {
     this.#later(() => this.#ping(), PING_MS);
   }
 
+  /** @param {number} seq */
   #settle(seq) {
     const asked = this.#pending.get(seq);
     this.#pending.delete(seq);
     return asked;
   }
 
+  /** @param {() => void} call @param {number} ms */
   #later(call, ms) {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -232,7 +260,10 @@ export class Link {
     this.#timers.add(timer);
   }
 
-  /** It stays as it is until close(): a farewell would have the service forget the tracks. */
+  /**
+   * It stays as it is until close(): a farewell would have the service forget the tracks.
+   * @param {string} words
+   */
   #lose(words) {
     if (this.#ended) return;
     const wasOpen = this.hello !== null;
@@ -241,6 +272,7 @@ export class Link {
     if (wasOpen) this.#tell("lost", this.#ended); // before, open() says it
   }
 
+  /** @param {Sam2Error} error */
   #end(error) {
     if (this.#ended) return;
     this.#ended = error;
@@ -252,7 +284,7 @@ export class Link {
 
   #hangUp() {
     if (this.#peer) {
-      this.#control.onclose = null;
+      if (this.#control) this.#control.onclose = null;
       this.#peer.onconnectionstatechange = null;
       this.#peer.close();
     }

@@ -14,7 +14,7 @@ const MAX_RUN_BYTES = 4; // 28 bits hold any run of a grid
 const [NO_MASK, ROW_XOR_RUNS] = [0, 1]; // codecs
 
 /** A track's state by its number on the wire. */
-export const STATES = Object.freeze(["visible", "occluded", "lost"]);
+export const STATES = Object.freeze(/** @type {const} */ (["visible", "occluded", "lost"]));
 
 /** A message that is no mask frame; says what is wrong with it. */
 export class MaskFrameError extends Error {
@@ -80,6 +80,7 @@ export function decodeMaskFrame(buffer) {
   };
 }
 
+/** @param {DataView<ArrayBuffer>} view @param {number} gridWidth @param {number} gridHeight */
 function readObjects(view, gridWidth, gridHeight) {
   const objects = [];
   let at = view.getUint8(7);
@@ -98,6 +99,14 @@ function readObjects(view, gridWidth, gridHeight) {
   return objects;
 }
 
+/**
+ * @param {DataView} view
+ * @param {number} at
+ * @param {Uint8Array} runs
+ * @param {number} gridWidth
+ * @param {number} gridHeight
+ * @returns {MaskObject}
+ */
 function readObject(view, at, runs, gridWidth, gridHeight) {
   const state = STATES[view.getUint8(at + 2)];
   const codec = view.getUint8(at + 3);
@@ -127,7 +136,13 @@ function readObject(view, at, runs, gridWidth, gridHeight) {
   };
 }
 
-/** Varint run lengths of 0s and 1s in turn, each row the difference from the row above -> cells. */
+/**
+ * Varint run lengths of 0s and 1s in turn, each row the difference from the row above -> cells.
+ * @param {Uint8Array} runs
+ * @param {number} width
+ * @param {number} height
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
 function decodeRuns(runs, width, height) {
   const cells = new Uint8Array(width * height);
   let cell = 0;

@@ -24,7 +24,7 @@ export function encodeRle(cells, height, width) {
 }
 
 /** A signed number in groups of five bits, low ones first, each a character from "0" on. */
-function characters(number) {
+function characters(/** @type {number} */ number) {
   let text = "";
   for (let rest = number, more = true; more; ) {
     const low = rest & 31;

@@ -45,14 +45,23 @@ export async function request(url, options = {}, token = null) {
   throw new Sam2Error("full", message, { retryAfterS });
 }
 
-/** The headers, and with a token those of its bearer (RFC 6750). */
+/**
+ * The headers, and with a token those of its bearer (RFC 6750).
+ * @param {HeadersInit} [headers]
+ * @param {string | null} [token]
+ * @returns {HeadersInit}
+ */
 export function withToken(headers = {}, token = null) {
   if (token === null) return headers;
   if (/[^!-~]/.test(token)) throw new Sam2Error("unauthorized", "it has characters that none has");
-  return { ...headers, authorization: `Bearer ${token}` };
+  return { ...Object.fromEntries(new Headers(headers)), authorization: `Bearer ${token}` };
 }
 
-/** Resolves when all candidates are known, or after GATHERING_MS with those that are. */
+/**
+ * Resolves when all candidates are known, or after GATHERING_MS with those that are.
+ * @param {RTCPeerConnection} peer
+ * @returns {Promise<void>}
+ */
 export function isGathered(peer) {
   if (peer.iceGatheringState === "complete") return Promise.resolve();
   return new Promise((resolve) => {

@@ -21,6 +21,25 @@ export class SourceError extends Error {
   name = "SourceError";
 }
 
+/**
+ * The buttons of the page's start.
+ * @param {(open: () => Promise<Source>) => void} start called when one is chosen
+ */
+export function offerSources(start) {
+  const $ = (id) => document.getElementById(id);
+  $("use-camera").onclick = () => start(openCamera);
+  // Phones do not share their screens.
+  $("use-screen").hidden = !navigator.mediaDevices?.getDisplayMedia;
+  $("use-screen").onclick = () => start(openScreen);
+  $("use-pattern").onclick = () => start(openPattern);
+  $("use-file").onclick = () => $("file").click();
+  $("file").onchange = ({ target }) => {
+    const [file] = target.files;
+    target.value = ""; // the same file may be chosen again
+    if (file) start(() => openFile(file));
+  };
+}
+
 /** @returns {Promise<Source>} @throws {SourceError} */
 export async function openCamera() {
   if (!navigator.mediaDevices?.getUserMedia) {
@@ -37,9 +56,6 @@ export async function openCamera() {
   }
   return { ...live(stream), gone: "The camera is gone. Plug it in again, or choose another source." };
 }
-
-/** @returns {boolean} phones do not share their screens */
-export const hasScreen = () => Boolean(navigator.mediaDevices?.getDisplayMedia);
 
 /** @returns {Promise<Source>} a screen, a window or a tab, as its viewer chooses @throws {SourceError} */
 export async function openScreen() {

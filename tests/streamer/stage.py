@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 from served import Served, serving
 
 from fake_engine import FakeEngine
@@ -18,6 +18,7 @@ from sam2_rt.tracking.prompt import Prompt
 
 CHROMIUM = Path("/usr/bin/chromium")
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+expect.set_options(timeout=15_000)
 HAS_LATENCY = "document.querySelector('#latency').innerText.endsWith('ms')"
 PIXEL = """([x, y]) => {
     const video = document.querySelector("#returned");
@@ -38,8 +39,11 @@ class Discs(FakeEngine):
         super().__init__()
         self.prompts: list[Prompt] = []
         self.results: list[StepResult] = []
+        self.seen: list[int] = []
+        """pts of the last frames."""
 
     def _step(self, request: StepRequest) -> StepResult | Exception:
+        self.seen = [*self.seen[-999:], request.frame.pts]
         result = super()._step(request)
         if request.prompts:
             self.results.append(result)
@@ -117,7 +121,8 @@ async def staged(
     engine = engine or Discs()
     async with serving(lambda: engine, **settings) as served:
         page = await browser.new_page(viewport=viewport)
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
+        page.set_default_navigation_timeout(90_000)  # two dozen modules, on a machine that is busy
         page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(served.url)

@@ -71,6 +71,8 @@ async def test_the_mode_changes_live_and_the_picture_with_it(served: Served):
         await until(client, lambda p: is_orange(p, IN) and near(p, OUT, 0x10, 0x20, 0xC0))
         await client.configure("replace", image=file.getvalue())
         await until(client, lambda p: is_orange(p, IN) and near(p, OUT, 250, 250, 250))
+        await client.configure("green")
+        await until(client, lambda p: is_orange(p, IN) and near(p, OUT, 0, 177, 64))
         await client.configure("cutout")
         await until(client, lambda p: p.shape[1] == 2 * WIDTH and near(p, OUT, 0, 0, 0))
         await until(client, lambda p: near(p, (IN[0], IN[1] + WIDTH), 255, 255, 255))

@@ -98,13 +98,8 @@ LIBRARY = f"""async ([source, join]) => {{
 class Sees(Discs):
     """Its one track is whatever is white."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[int] = []
-
     def _step(self, request: StepRequest) -> StepResult | Exception:
         result = super()._step(request)
-        self.seen = [*self.seen[-999:], request.frame.pts]
         mask = request.frame.planes[0] > 150
         track = TrackMask(1, TrackState.VISIBLE, 3.0, 0.9, mask, NO_LOGITS)
         return dataclasses.replace(result, masks=(track,))
