@@ -30,7 +30,7 @@ def plot(
         axes.set_ylim(bottom=0)
         axes.grid(visible=True, alpha=0.3)
     if budget is not None:
-        upper.axhline(budget, color="red", linestyle="--", label="budget")
+        upper.axhline(budget, color="black", linestyle="--", label="budget")
     for axes in (upper, lower):
         axes.legend()
     lower.set_xlabel(places[0])
