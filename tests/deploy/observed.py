@@ -3,19 +3,45 @@
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Otherwise each request reads all certificates of the machine."""
+Series = dict[str, dict[str, set[str]]]
+"""The values of each label of each series."""
+
+
+@dataclass(frozen=True)
+class Scraped:
+    service: str
+    prometheus: str
+    series: Series
+
+
+def series_of(exposition: str) -> Series:
+    found: Series = {}
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            values = found.setdefault(sample.name, {})
+            for label, value in sample.labels.items():
+                values.setdefault(label, set()).add(value)
+    return found
 
 
 def tool(name: str, package: str) -> str:
@@ -87,8 +113,10 @@ def _await_samples(url: str) -> None:
         time.sleep(0.2)
 
 
-def value(url: str, expression: str) -> list[object]:
-    """What a Prometheus makes of an expression now; fails on one that it cannot read."""
-    answer = httpx.get(f"{url}/api/v1/query", params={"query": expression}).json()
+def value(url: str, expression: str, at_s: float | None = None) -> list[object]:
+    """What a Prometheus makes of an expression, now or then; fails on one that it cannot read."""
+    when = {} if at_s is None else {"time": str(at_s)}
+    asked = {"query": expression, **when}
+    answer = httpx.get(f"{url}/api/v1/query", params=asked, verify=_NO_TLS).json()
     assert answer["status"] == "success", (expression, answer)
     return answer["data"]["result"]
