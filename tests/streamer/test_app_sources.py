@@ -173,6 +173,7 @@ async def test_a_drain_reaches_the_controller_and_another_service_goes_on(tmp_pa
                 said.append(json.loads(await control.recv()))
             refused = await http.post("/sources", json={"url": f"file://{film}"})
             assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+            assert int(refused.headers["retry-after"]) > 0
             token = next(m["token"] for m in reversed(said) if m["type"] == "resume")
             again = await opened(other, film, loop=True, resume=token)
             assert again["resumed"] == [7]

@@ -7,6 +7,7 @@ import time
 import httpx
 import jwt
 import pytest
+import websockets
 from fake_viewer import eventually
 from loopback import OtherSide
 from playwright.async_api import Browser
@@ -26,40 +27,66 @@ def token(**claims: object) -> str:
     return jwt.encode({"exp": int(time.time()) + 60, **claims}, SECRET, "HS256")
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/whip"),
-        ("PATCH", "/whip/any"),
-        ("DELETE", "/whip/any"),
-        ("POST", "/offer"),
-        ("GET", "/config"),
-        ("POST", "/sessions/any/prompts"),
-        ("POST", "/whep/any"),
-        ("PATCH", "/whep/any/any"),
-        ("DELETE", "/whep/any/any"),
-    ],
+GUARDED = (
+    ("POST", "/whip"),
+    ("PATCH", "/whip/any"),
+    ("DELETE", "/whip/any"),
+    ("POST", "/offer"),
+    ("GET", "/config"),
+    ("POST", "/sessions/any/prompts"),
+    ("POST", "/whep/any"),
+    ("PATCH", "/whep/any/any"),
+    ("DELETE", "/whep/any/any"),
+    ("POST", "/sources"),
+    ("GET", "/sources"),
+    ("GET", "/sources/any"),
+    ("DELETE", "/sources/any"),
 )
-async def test_without_a_token_it_is_refused_before_it_is_read(method: str, path: str):
+
+
+async def test_without_a_token_it_is_refused_before_it_is_read():
     async with serving(token_secret=SECRET) as there, httpx.AsyncClient(base_url=there.url) as http:
-        refused = await http.request(method, path, content="hello")
-        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
-        assert refused.headers["content-type"] == "application/problem+json"
-        wrong = {"Authorization": f"Bearer {token()[:-3]}abc"}
-        refused = await http.request(method, path, content="hello", headers=wrong)
-        assert refused.status_code == 401
-        assert "invalid_token" in refused.headers["www-authenticate"]
-        right = {"Authorization": f"Bearer {token()}"}
-        let_in = await http.request(method, path, content="hello", headers=right)
-        assert let_in.status_code != 401
+        for method, path in GUARDED:
+            refused = await http.request(method, path, content="hello")
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert refused.headers["content-type"] == "application/problem+json"
+            wrong = {"Authorization": f"Bearer {token()[:-3]}abc"}
+            refused = await http.request(method, path, content="hello", headers=wrong)
+            assert refused.status_code == 401
+            assert "invalid_token" in refused.headers["www-authenticate"]
+            right = {"Authorization": f"Bearer {token()}"}
+            let_in = await http.request(method, path, content="hello", headers=right)
+            assert let_in.status_code != 401
         sample = there.service.metrics.registry.get_sample_value
-        assert sample("streamer_tokens_refused_total") == 2
+        assert sample("streamer_tokens_refused_total") == 2 * len(GUARDED)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/", "/web/client.js"])
-async def test_probes_metrics_and_the_page_need_none(path: str):
+OPEN = {"/", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/redoc"}
+
+
+async def test_what_is_not_listed_as_open_needs_a_token():
+    """So that a route which is added without a guard is noticed."""
     async with serving(token_secret=SECRET) as there, httpx.AsyncClient(base_url=there.url) as http:
-        assert (await http.get(path)).status_code == 200
+        paths = (await http.get("/openapi.json")).json()["paths"]
+        answers = {
+            (method, path): (await http.request(method, path.replace("{", "").replace("}", "")))
+            for path, methods in paths.items()
+            for method in methods
+            if method != "options"  # a preflight bears none
+        }
+        let_in = {path for (_, path), answer in answers.items() if answer.status_code != 401}
+        assert len(answers) > 12
+        assert let_in <= OPEN
+        for path in ("/sessions/any/masks", "/sources/any/control"):
+            with pytest.raises(websockets.InvalidStatus) as refusal:
+                await websockets.connect(there.url.replace("http", "ws") + path)
+            assert refusal.value.response.status_code == 401
+
+
+async def test_probes_metrics_and_the_page_need_none():
+    async with serving(token_secret=SECRET) as there, httpx.AsyncClient(base_url=there.url) as http:
+        for path in ("/livez", "/readyz", "/metrics", "/", "/web/client.js"):
+            assert (await http.get(path)).status_code == 200, path
 
 
 async def test_a_preflight_needs_none():
@@ -128,6 +155,9 @@ def test_no_secret_is_logged_or_printed(monkeypatch: pytest.MonkeyPatch):
         "STREAMER_TOKEN_SECRET": SECRET,
         "STREAMER_TURN_SECRET": "the turn secret",
         "STREAMER_ICE_SERVERS": '[{"urls":"turn:a:9","username":"u","credential":"pass-word"}]',
+        "STREAMER_RESUME_SECRET": "the resume secret, longer than thirty-two",
+        "STREAMER_SOURCE_HOSTS": '["127.0.0.1"]',
+        "STREAMER_SOURCE_PORTS": "[9]",
         "STREAMER_LOG_LEVEL": "debug",
         "STREAMER_USES_ICE_SERVERS": "false",
     }
@@ -140,10 +170,13 @@ def test_no_secret_is_logged_or_printed(monkeypatch: pytest.MonkeyPatch):
             headers = {"Authorization": f"Bearer {bearer}", **SDP}
             httpx.post(f"{url}/whip", content="v=0", headers=headers)
             httpx.get(f"{url}/config", headers=headers)
+            camera = {"url": "rtsp://me:pass-phrase@127.0.0.1:9/x?key=pass-key", "resume": good}
+            httpx.post(f"{url}/sources", json=camera, headers={"Authorization": f"Bearer {bearer}"})
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         words = process.stdout.read()
-    for hidden in (good, bad, SECRET, "the turn secret", "pass-word"):
+    hidden_ones = (good, bad, SECRET, "the turn secret", "the resume secret", "pass-word")
+    for hidden in (*hidden_ones, "pass-phrase", "pass-key"):
         assert hidden not in words
 
 

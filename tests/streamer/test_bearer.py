@@ -110,3 +110,15 @@ def test_limits_that_cannot_be_read_are_not_no_limits(limits: object):
     token = jwt.encode(claims(limits=limits), SECRET, "HS256")
     with pytest.raises(Unauthorised, match="limits cannot be read"):
         Guard(Settings(token_secret=SECRET)).admit(bearing(token))
+
+
+def test_a_signature_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch):
+    compared = []
+
+    def compare(first: bytes, second: bytes) -> bool:
+        compared.append(first)
+        return first == second
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    Guard(Settings(token_secret=SECRET)).admit(bearing(jwt.encode(claims(), SECRET, "HS256")))
+    assert len(compared) == 1
