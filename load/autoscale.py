@@ -245,7 +245,7 @@ def cases(usual: Scenario) -> Iterator[tuple[str, Scenario]]:
     for target in (0.9, 0.8, 0.6, 0.5):
         yield f"target {target:g}", replace(usual, target=target)
     for victim in Victim:
-        for placement in Placement:
+        for placement in (Placement.PACK, Placement.SPREAD, Placement.RANDOM):
             if (victim, placement) != (usual.victim, usual.placement):
                 changed = replace(usual, victim=victim, placement=placement)
                 yield f"{victim} goes, {placement}", changed
@@ -257,7 +257,10 @@ def cases(usual: Scenario) -> Iterator[tuple[str, Scenario]]:
         "they stay, random goes, grace 95 s",
         replace(usual, grace_s=95.0, victim=Victim.RANDOM, placement=Placement.RANDOM),
     )
-    yield "refused try for 60 s", replace(usual, patience_s=60.0)
+    patient = replace(usual, patience_s=60.0)
+    yield "refused try for 60 s", patient
+    yield f"{Placement.ASKED}", replace(usual, placement=Placement.ASKED)
+    yield f"{Placement.ASKED}, refused try for 60 s", replace(patient, placement=Placement.ASKED)
 
 
 def row(words: str, counts: Counts, places: int) -> str:

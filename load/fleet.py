@@ -10,11 +10,17 @@ QUARTERS: Final = 4
 """Steps of a pod-deletion-cost above 0, as the service's leader writes it."""
 
 
+ASKED_PODS: Final = 9
+"""The pod that a viewer comes to, and as many others as it asks (streamer.hop.MAX_ASKED)."""
+
+
 class Placement(StrEnum):
     """Who gets the next viewer, of the ready pods with a free place."""
 
     PACK = "pack"
     """The fullest."""
+    ASKED = "pack of some"
+    """The fullest of ASKED_PODS that are drawn: the service's, which does not ask a whole fleet."""
     SPREAD = "spread"
     """The emptiest."""
     RANDOM = "random"
@@ -80,12 +86,15 @@ class Fleet:
 
     def place(self, now_s: float) -> Pod | None:
         """Where the next viewer goes; None: all ready pods are full."""
-        able = [pod for pod in self.pods if pod.ready_s <= now_s and pod.has_room]
+        ready = [pod for pod in self.pods if pod.ready_s <= now_s]
+        if self._placement is Placement.ASKED:
+            ready = self._chance.sample(ready, min(ASKED_PODS, len(ready)))
+        able = [pod for pod in ready if pod.has_room]
         if not able:
             return None
         if self._placement is Placement.RANDOM:
             return self._chance.choice(able)
-        sign = -1 if self._placement is Placement.PACK else 1
+        sign = 1 if self._placement is Placement.SPREAD else -1
         return min(able, key=lambda pod: sign * len(pod.sessions))  # of those alike, the oldest
 
     def write_costs(self) -> None:

@@ -2,7 +2,8 @@ import random
 
 import pytest
 
-from load.fleet import Fleet, Placement, Pod, Victim, bucket
+from load.fleet import ASKED_PODS, Fleet, Placement, Pod, Victim, bucket
+from streamer.hop import MAX_ASKED
 
 
 def fleet(loads: list[int], placement: Placement, victim: Victim) -> Fleet:
@@ -27,6 +28,19 @@ def test_the_next_viewer_goes_where_the_placement_says(placement: Placement, num
 def test_at_random_every_pod_with_room_has_its_turn():
     pods = fleet([4, 3, 0, 3], Placement.RANDOM, Victim.EMPTIEST)
     assert {number_of(pods.place(0.0)) for _ in range(50)} == {1, 2, 3}
+
+
+def test_a_service_that_asks_some_packs_them_and_may_miss_the_one_with_room():
+    few = fleet([4, 3, 0, 3], Placement.ASKED, Victim.EMPTIEST)
+    assert {number_of(few.place(0.0)) for _ in range(50)} == {1, 3}  # of equals any
+    many = fleet([4] * 40 + [0], Placement.ASKED, Victim.EMPTIEST)
+    found = [number_of(many.place(0.0)) for _ in range(200)]
+    assert set(found) == {None, 40}
+    assert 200 * 9 / 41 / 2 < found.count(40) < 200 * 9 / 41 * 2
+
+
+def test_it_asks_as_many_as_the_service():
+    assert ASKED_PODS == 1 + MAX_ASKED
 
 
 def test_nobody_is_placed_in_a_full_fleet_or_in_a_pod_that_starts():
