@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Final, Generic, Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 OTHER: Final = "other"
 """Stands for every value of a label that is not known."""
 
 Several = Literal["livesum", "livemax", "livemin"]
+
+# Otherwise each series of a counter has a second one, which nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 
