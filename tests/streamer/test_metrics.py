@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.metrics import Metrics
@@ -28,3 +31,34 @@ def test_two_services_in_one_process_count_apart():
     first, second = Metrics(), Metrics()
     first.frames_received.inc()
     assert second.registry.get_sample_value("streamer_frames_received_total", {}) == 0
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def written(pattern: str, folder: str) -> set[tuple[str, ...]]:
+    """The groups of a pattern wherever the code has it."""
+    texts = (file.read_text() for file in sorted((ROOT / folder).rglob("*.py")))
+    return {match.groups() for text in texts for match in re.finditer(pattern, text)}
+
+
+def known(name: str) -> set[str]:
+    """Values of the labels of one of the metrics, but for those of values that are not known."""
+    series = getattr(Metrics(), name)._children
+    return {value for values in series for value in values if value != "other"}
+
+
+def test_every_label_that_the_code_names_is_known():
+    labels = written(r'\.(\w+)\.labels\(\s*"(\w+)"', "streamer")
+    labels |= {
+        ("prompts", v) for (v,) in written(r'prompts\.labels\(\w+\.kind, "(\w+)"', "streamer")
+    }
+    assert len(labels) > 5
+    for name, value in labels:
+        assert value in known(name), f"{name} {value}"
+    refusals = {reason for (reason,) in written(r'return "(\w+)", (?:None|Problem)', "streamer")}
+    assert len(refusals) > 5
+    assert refusals <= known("offers_refused") | {"other"}
+    codes = {code for (code,) in written(r'Refused\([\w.]+, "(\w+)"', "sam2_rt/tracking")}
+    assert len(codes) == 3
+    assert codes <= known("prompts") & known("messages_refused")
