@@ -1,4 +1,4 @@
-"""POST /sessions/{id}/prompts: prompts and removals of a machine, as a detector's boxes."""
+"""POST /sessions/{id}/prompts: prompts, detections and removals of a machine."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,10 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from streamer.app_described import body_of, refused
 from streamer.app_refusal import read_body, require_token, require_type, service_of
+from streamer.conversation import Conversation
+from streamer.detection import DetectionMessage
 from streamer.problem import Problem
 from streamer.prompt_queue import Asked, GivenUp, Reply
 from streamer.protocol import (
@@ -26,11 +29,12 @@ _STEP_S: Final = 5.0
 """For the steps that carry the messages out; a session without video makes none."""
 _RETRY_S: Final = 1
 
-_Message = Annotated[PromptMessage | RemoveMessage, Field(discriminator="type")]
+_Said = PromptMessage | DetectionMessage | RemoveMessage
+_Message = Annotated[_Said, Field(discriminator="type")]
 
 
 class Prompts(BaseModel):
-    """Body: messages of the control channel, `prompt` and `remove`, in their order."""
+    """Body: messages of the control channel, `prompt` and `remove`, and `detection`, in order."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
     messages: Annotated[
@@ -47,7 +51,12 @@ class Answers(BaseModel):
 def add_prompts(app: FastAPI) -> None:
     """Adds the route."""
     guarded = [Depends(require_token)]
-    app.post("/sessions/{session_id}/prompts", dependencies=guarded)(post_prompts)
+    app.post(
+        "/sessions/{session_id}/prompts",
+        dependencies=guarded,
+        responses=refused(400, 401, 404, 413, 415, 422, 429, 504),
+        openapi_extra=body_of(Prompts),
+    )(post_prompts)
 
 
 async def post_prompts(request: Request, session_id: str) -> Answers:
@@ -60,16 +69,14 @@ async def post_prompts(request: Request, session_id: str) -> Answers:
         return Answers(answers=await _carry_out(stay, said.messages))
 
 
-async def _carry_out(
-    stay: Stay, messages: Sequence[PromptMessage | RemoveMessage]
-) -> list[AckMessage | ErrorMessage]:
+async def _carry_out(stay: Stay, messages: Sequence[_Said]) -> list[AckMessage | ErrorMessage]:
     """All of them. Raises ProtocolError, TimeoutError, or UnknownSession when the session ends."""
     conversation = stay.session.conversation
     loop = asyncio.get_running_loop()
     answers: list[asyncio.Future[AckMessage | ErrorMessage]] = [
         loop.create_future() for _ in messages
     ]
-    items = [_item(m, _settling(a)) for m, a in zip(messages, answers, strict=True)]
+    items = [_item(m, _settling(a), conversation) for m, a in zip(messages, answers, strict=True)]
     conversation.put_all(items)
     end = asyncio.create_task(stay.has_ended.wait())
     all_done = asyncio.gather(*answers)
@@ -90,10 +97,13 @@ def _settling(answer: asyncio.Future[AckMessage | ErrorMessage]) -> Reply:
     return lambda said: None if answer.done() else answer.set_result(said)
 
 
-def _item(message: PromptMessage | RemoveMessage, reply: Reply) -> Asked | GivenUp:
+def _item(message: _Said, reply: Reply, conversation: Conversation) -> Asked | GivenUp:
     """Raises ProtocolError `bad_prompt`."""
     if isinstance(message, RemoveMessage):
         return GivenUp(message.seq, message.track_id, reply)
+    if isinstance(message, DetectionMessage):
+        track_id = message.track_id or conversation.name_track()
+        return Asked(message.seq, message.to_prompt(track_id), message.rtp_timestamp, reply)
     return Asked(message.seq, message.to_prompt(), message.rtp_timestamp, reply)
 
 

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Request, Response, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from streamer.admission import Full
+from streamer.app_described import body_of, refused
 from streamer.app_refusal import (
     full_problem,
     grant_of,
@@ -22,7 +23,7 @@ from streamer.app_refusal import (
 from streamer.app_sockets import admit_socket, close_socket, refuse_socket
 from streamer.inbox import Inbox
 from streamer.output import from_query
-from streamer.problem import CONTENT_TYPE, Problem
+from streamer.problem import Problem
 from streamer.protocol import ProtocolError
 from streamer.sources.place import MAX_URL_CHARACTERS, Code, PlaceRefused
 from streamer.sources.reading import Unreadable
@@ -87,12 +88,12 @@ def add_sources(app: FastAPI) -> None:
         "/sources",
         status_code=201,
         dependencies=guarded,
-        responses=_refused(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
-        openapi_extra=_body_of(OpenSource),
+        responses=refused(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
+        openapi_extra=body_of(OpenSource),
     )(post_source)
-    app.get("/sources", dependencies=guarded, responses=_refused(401))(get_sources)
-    app.get(one, dependencies=guarded, responses=_refused(401, 404))(get_source)
-    app.delete(one, status_code=204, dependencies=guarded, responses=_refused(401, 404))(
+    app.get("/sources", dependencies=guarded, responses=refused(401))(get_sources)
+    app.get(one, dependencies=guarded, responses=refused(401, 404))(get_source)
+    app.delete(one, status_code=204, dependencies=guarded, responses=refused(401, 404))(
         delete_source
     )
     app.websocket(f"{one}/control")(control_source)
@@ -149,8 +150,8 @@ async def control_source(socket: WebSocket, session_id: str) -> None:
             with source.control() as inbox:
                 await socket.accept()
                 await _converse(socket, source, inbox)
-    except Problem as refused:
-        await refuse_socket(socket, refused)
+    except Problem as problem:
+        await refuse_socket(socket, problem)
 
 
 async def _converse(socket: WebSocket, source: Source, inbox: Inbox[str]) -> None:
@@ -237,26 +238,3 @@ def _refusals() -> Iterator[None]:
         place = ".".join(str(part) for part in first["loc"])
         words = f"{place or 'body'}: {first['msg']}"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, words, code="bad_body") from error
-
-
-def _refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For the API's description: which refusals there are."""
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "code": {"type": "string"},
-        },
-    }
-    content = {CONTENT_TYPE: {"schema": schema}}
-    return {s: {"description": HTTPStatus(s).phrase, "content": content} for s in statuses}
-
-
-def _body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """For the API's description: a body that is read here, within its limit, not by FastAPI."""
-    content = {"application/json": {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}

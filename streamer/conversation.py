@@ -106,6 +106,10 @@ class Conversation:
         except ProtocolError as error:
             self.refuse(error)
 
+    def name_track(self) -> int:
+        """An id for a new track, for who does not choose one."""
+        return self._limits.tracks.name()
+
     def put(self, asked: Asked) -> None:
         """One more prompt, as if the viewer had said it. Raises ProtocolError `busy`."""
         self._prompts.put(asked)

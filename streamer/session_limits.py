@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from sam2_rt.tracking.prompt import MAX_TRACK_ID
 from streamer.limits import LimitSettings
 from streamer.prompt_queue import Asked, GivenUp
 from streamer.protocol import ProtocolError
 
+_FIRST_NAMED: Final = 1001
+"""Far from the ids that viewers choose, which count from 1."""
 _EARLY: Final = 0.25
 """Of the time between two frames, by which one may come too early: cameras are not exact."""
 
@@ -57,6 +60,15 @@ class TrackRoom:
     def __init__(self, max_tracks: int) -> None:
         self.max_tracks = max_tracks
         self._tracks: set[int] = set()
+        self._named = _FIRST_NAMED - 1
+        """The last id that was given out here."""
+
+    def name(self) -> int:
+        """An id for a new track, for who does not choose one."""
+        while True:
+            self._named = self._named + 1 if self._named < MAX_TRACK_ID else _FIRST_NAMED
+            if self._named not in self._tracks:
+                return self._named
 
     def see(self, track_ids: Iterable[int]) -> None:
         """What the engine has now."""

@@ -181,3 +181,31 @@ async def test_only_json_is_read():
     async with machine() as robot:
         refused = await robot.http.post(robot.path, content="{}", headers={"Content-Type": "a/b"})
         assert refused.status_code == 415
+
+
+async def test_a_detector_s_boxes_begin_tracks_that_the_answers_name():
+    async with machine() as robot:
+        yolo = {"type": "detection", "seq": 1, "box": [0.5, 0.5, 0.2, 0.4]}
+        ros = {"type": "detection", "seq": 2, "box": [30, 20, 40, 60], "size": [128, 96]}
+        first, second = await robot.ask(yolo, ros)
+        assert [first["type"], second["type"]] == ["ack", "ack"]
+        assert first["track_id"] != second["track_id"]
+        named = {first["track_id"], second["track_id"]}
+        await eventually(lambda: {o.track_id for o in robot.viewer.masks[-1].objects} == named)
+        (again,) = await robot.ask({**yolo, "track_id": first["track_id"]})
+        assert again["track_id"] == first["track_id"]
+
+
+async def test_the_description_shows_what_may_be_said():
+    async with machine() as robot:
+        paths = (await robot.http.get("/openapi.json")).json()["paths"]
+        post = paths["/sessions/{session_id}/prompts"]["post"]
+        body = post["requestBody"]["content"]["application/json"]["schema"]
+        kinds = body["properties"]["messages"]["items"]["oneOf"]
+        assert {kind["properties"]["type"]["const"] for kind in kinds} == {
+            "prompt",
+            "detection",
+            "remove",
+        }
+        assert "$defs" not in str(body)
+        assert {"200", "404", "422", "429", "504"} <= set(post["responses"])
