@@ -49,6 +49,11 @@ def is_from_peer(scope: Scope) -> bool:
     return service.fleet.is_from_peer(header, scope.get("method", "GET"), target_of(scope))
 
 
+def gone_problem(error: LookupError) -> Problem:
+    """404 for a session that is not to be found: programs offer anew by its code."""
+    return Problem(HTTPStatus.NOT_FOUND, str(error), code="session_gone")
+
+
 def target_of(scope: Scope) -> str:
     """Path and query as they came."""
     query: bytes = scope["query_string"]

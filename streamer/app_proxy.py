@@ -12,7 +12,7 @@ from fastapi import Request, Response, WebSocket
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamer.app_peer import is_from_peer, passed_back, passed_on, target_of
+from streamer.app_peer import gone_problem, is_from_peer, passed_back, passed_on, target_of
 from streamer.app_refusal import read_body, service_of, to_response
 from streamer.app_relay import relay
 from streamer.bearer import Unauthorised
@@ -72,7 +72,7 @@ async def _owner(service: Service, scope: Scope) -> str | None:
         return None
     except OwnerGone as gone:
         service.metrics.requests_passed_on.labels("gone").inc()
-        raise Problem(HTTPStatus.NOT_FOUND, str(gone)) from gone
+        raise gone_problem(gone) from gone
     return None if pod == service.fleet.url else pod
 
 
@@ -88,7 +88,7 @@ async def _forward(request: Request, owner: str) -> Response:
         raise Problem(HTTPStatus.GATEWAY_TIMEOUT, words) from error
     except NoAnswer as error:
         passed.labels("gone").inc()
-        raise Problem(HTTPStatus.NOT_FOUND, str(OwnerGone())) from error
+        raise gone_problem(OwnerGone()) from error
     passed.labels("answered").inc()
     return passed_back(answer)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from http import HTTPStatus
 from typing import Final
 
 from fastapi import Response, WebSocket
@@ -10,10 +9,10 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from streamer.app_peer import gone_problem
 from streamer.app_sockets import admit_socket, close_socket
 from streamer.fleet import Fleet, OwnerGone
 from streamer.peer_key import HEADER
-from streamer.problem import Problem
 
 _MAX_MESSAGE_BYTES: Final = 1 << 24
 _MAX_UNREAD: Final = 2
@@ -46,7 +45,7 @@ async def relay(socket: WebSocket, fleet: Fleet, owner: str, target: str) -> Non
         return
     except (OSError, TimeoutError, WebSocketException) as error:
         service.metrics.requests_passed_on.labels("gone").inc()
-        raise Problem(HTTPStatus.NOT_FOUND, str(OwnerGone())) from error
+        raise gone_problem(OwnerGone()) from error
     service.metrics.requests_passed_on.labels("answered").inc()
     async with upstream:
         await socket.accept()

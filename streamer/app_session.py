@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request, Response
 
+from streamer.app_peer import gone_problem
 from streamer.app_refusal import require_token, service_of
-from streamer.problem import Problem
 from streamer.stay import UnknownSession
 
 
@@ -20,5 +20,5 @@ async def get_session(request: Request, session_id: str) -> Response:
     try:
         service_of(request).stay(session_id)
     except UnknownSession as error:
-        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+        raise gone_problem(error) from error
     return Response(status_code=HTTPStatus.NO_CONTENT)

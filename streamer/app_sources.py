@@ -48,7 +48,7 @@ class OpenSource(BaseModel):
     loop: bool = False
     """A file begins again when it has ended."""
     resume: str | None = None
-    """The last resume token of the session before this one, as after a `drain`."""
+    """The last resume token of the session before this one, as after a `migrate`."""
 
 
 class SourceBody(BaseModel):

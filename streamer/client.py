@@ -226,7 +226,7 @@ class Client:
         """Hands each frame to the connection that there is."""
         index = 0
         async for picture in self._source:
-            self._link.sent.put(index, picture)
+            self._link.put(index, picture)
             index += 1
         self._link.sent.end()
 
@@ -234,7 +234,7 @@ class Client:
         """Follows the service where it goes, until it cannot be found any more."""
         while True:
             link = self._link
-            left: set[asyncio.Future[Any]] = {link.lost, link.control.drain}
+            left: set[asyncio.Future[Any]] = {link.lost, link.control.migrate}
             await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
             async with self._moving:
                 if link is not self._link:  # move() was faster
@@ -248,8 +248,8 @@ class Client:
     async def _follow(self, link: Link) -> Link | None:
         """The connection after this one, which is lost or asked to be left; None: there is none."""
         if not link.lost.done():
-            drain = link.control.drain.result()
-            found = await self._look_for(drain.url or self._url, drain.seconds)
+            asked = link.control.migrate.result()
+            found = await self._look_for(asked.url or self._url, asked.seconds)
             if found is not None:
                 return found
             await asyncio.wait((link.lost,))
@@ -283,8 +283,8 @@ class Client:
     async def _take(self, link: Link) -> None:
         """Goes on over this connection."""
         old, self._link = self._link, link
+        await link.take_over(old)
         self._left = self._left.plus(old, moves=1)
-        await old.close()
 
     async def _close_link(self) -> None:
         await self._link.close()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from streamer import protocol
 from streamer.client_errors import ConnectionLost, Refused
-from streamer.handover import DrainMessage, ResumeMessage
+from streamer.handover import MigrateMessage, ResumeMessage
 from streamer.inbox import Inbox
 from streamer.protocol import AckMessage, EventMessage, HelloMessage, StatsMessage
 
@@ -31,8 +31,8 @@ class Control:
         self._pending: dict[int, asyncio.Future[AckMessage]] = {}
         self._lost: ConnectionLost | None = None
         self.hello: asyncio.Future[HelloMessage] = asyncio.get_running_loop().create_future()
-        self.drain: asyncio.Future[DrainMessage] = asyncio.get_running_loop().create_future()
-        """Settled when the service asks its clients to leave."""
+        self.migrate: asyncio.Future[MigrateMessage] = asyncio.get_running_loop().create_future()
+        """Settled when the service asks its client to go elsewhere."""
         self.resume: str | None = None
         """The newest token."""
         self.stats: StatsMessage | None = None
@@ -86,8 +86,8 @@ class Control:
                 self.stats = message
             case ResumeMessage():
                 self.resume = message.token
-            case DrainMessage() if not self.drain.done():
-                self.drain.set_result(message)
+            case MigrateMessage() if not self.migrate.done():
+                self.migrate.set_result(message)
             case _:
                 self.unread += 1
 

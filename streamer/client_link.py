@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import av
 from aiortc import (
@@ -29,8 +29,13 @@ from streamer.protocol import CONTROL, MASKS
 from streamer.rtc.jitter_buffer import release_at_once
 from streamer.rtc.timestamps import in_rtp
 
+OVERLAP_S: Final = 3.0
+"""For the first masks over a new connection; then the one before is left without."""
 HELLO_S: Final = 15.0
 """From the answer until the service has said hello on a data channel."""
+DOUBTFUL_S: Final = 1.5
+"""Without a word, after which the service is asked over HTTP whether the session is still there."""
+_ASK_AGAIN_S: Final = 0.5
 SILENT_S: Final = 4.0
 """Without a word of the service, which speaks each second, after which it counts as lost: much
 sooner than ICE gives up."""
@@ -44,6 +49,9 @@ class Link:
         """What is sent over it."""
         self.lost: asyncio.Future[ConnectionLost] = asyncio.get_running_loop().create_future()
         """Settled when the connection has ended by itself."""
+        self._first_masks: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._before: Link | None = None
+        """The connection that this one takes over from, until masks come over this one."""
         self._signalling = signalling
         self._arrivals = arrivals
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -63,6 +71,23 @@ class Link:
         self._heard_at_s = time.monotonic()
         await self._until_close.enter_async_context(running(self._receive(self._video.receiver)))
         await self._until_close.enter_async_context(running(self._listen()))
+
+    def put(self, index: int, picture: av.VideoFrame) -> None:
+        """A frame that was captured now."""
+        if self._before is not None:
+            self._before.sent.put(index, picture)
+        self.sent.put(index, picture)
+
+    async def take_over(self, before: "Link") -> None:
+        """Goes on from a connection, which gets the video too until masks come over this one.
+
+        The first frame takes longest: keys, a key frame, and a decoder that knows nothing yet.
+        """
+        self._before = before
+        either: set[asyncio.Future[Any]] = {self._first_masks, self.lost, before.lost}
+        await asyncio.wait(either, timeout=OVERLAP_S, return_when=asyncio.FIRST_COMPLETED)
+        self._before = None
+        await before.close()
 
     async def close(self) -> None:
         """Ends it here and at the service."""
@@ -123,12 +148,15 @@ class Link:
             return
 
     async def _listen(self) -> None:
-        """Notices a service that has fallen silent."""
-        while True:
-            silent_s = time.monotonic() - self._heard_at_s
-            if silent_s >= SILENT_S:
-                break
-            await asyncio.sleep(SILENT_S - silent_s)
+        """Notices a service that has fallen silent; it is asked before it is given up."""
+        while (silent_s := time.monotonic() - self._heard_at_s) < SILENT_S:
+            if silent_s < DOUBTFUL_S:
+                await asyncio.sleep(DOUBTFUL_S - silent_s)
+            elif await self._signalling.is_gone():
+                self._lose("the service says nothing, and that the session is gone")
+                return
+            else:
+                await asyncio.sleep(min(_ASK_AGAIN_S, SILENT_S - silent_s))
         self._lose(f"the service has said nothing for {SILENT_S:g} s")
 
     def _hear(self, text: str | bytes) -> None:
@@ -142,6 +170,10 @@ class Link:
         except MaskFrameError:
             self._arrivals.num_unreadable += 1
             return
+        if self.lost.done():  # it was left, and another one tells of newer frames
+            return
+        if not self._first_masks.done():
+            self._first_masks.set_result(None)
         self._arrivals.take_masks(Masks(frame, self.sent.find(frame.in_rtp), now))
 
     def _watch(self) -> None:

@@ -1,7 +1,9 @@
 """The client's HTTP side: an offer for an answer, and the end of the session."""
 
+import functools
 import ipaddress
 import logging
+import ssl
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,6 +12,8 @@ import httpx
 from streamer.client_errors import ConnectError, ServiceFull, Unauthorised
 
 TIMEOUT_S: Final = 10.0
+ASK_S: Final = 1.0
+"""For a word of the service about a session."""
 LEAVE_S: Final = 2.0
 """For the goodbye: the service notices a viewer who has gone, too."""
 
@@ -25,9 +29,11 @@ class Signalling:
             base_url=self._url,
             timeout=TIMEOUT_S,
             trust_env=not is_loopback(url),
+            verify=_tls(url.startswith("https:")),
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
         )
         self._location: str | None = None
+        self._session = ""
         self.resumed: tuple[int, ...] = ()
         """Tracks that go on from the session before."""
 
@@ -45,11 +51,21 @@ class Signalling:
             raise _refusal(response)
         try:
             answer = response.json()
-            self._location = str(answer["location"])
+            self._location, self._session = str(answer["location"]), str(answer["session"])
             self.resumed = tuple(int(track_id) for track_id in answer.get("resumed", ()))
             return str(answer["sdp"])
         except (ValueError, KeyError, TypeError) as error:
             raise ConnectError(f"{self._url} is no streaming service: no SDP came") from error
+
+    async def is_gone(self) -> bool:
+        """Whether another offer is the only way on: whoever answers says so, or nobody listens."""
+        try:
+            answer = await self._http.get(f"/sessions/{self._session}", timeout=ASK_S)
+        except httpx.ConnectError:
+            return True
+        except httpx.HTTPError:  # no answer is no news
+            return False
+        return answer.status_code == httpx.codes.NOT_FOUND
 
     async def end(self) -> None:
         """Ends the session at the service, if there is one, and the HTTP connection."""
@@ -60,6 +76,12 @@ class Signalling:
             _log.info("the session could not be ended: %s", error)
         finally:
             await self._http.aclose()
+
+
+@functools.cache
+def _tls(is_used: bool) -> ssl.SSLContext:  # noqa: FBT001 (a key of the cache)
+    """Read once: authorities take 0.1 s, for which a client that goes on has no time."""
+    return httpx.create_ssl_context() if is_used else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def is_loopback(url: str) -> bool:

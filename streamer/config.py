@@ -220,6 +220,9 @@ class Settings(DeletionCostSettings, LimitSettings, SourceSettings):
     answers sooner."""
     media_addresses: tuple[Annotated[str, AfterValidator(_check_address)], ...] = ()
     """Local addresses for media. Empty: all interfaces, and loopback when `host` is loopback."""
+    blocked_networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] | None = None
+    """Where media must not go although a client's candidate names it. JSON in the environment, as
+    ["10.0.0.0/8"]. None: this machine, its link and metadata servers, unless `host` is loopback."""
     media_public_address: Annotated[str, AfterValidator(_check_address)] | None = None
     """What a 1:1 NAT, as of a cloud, makes of this machine's address: clients are told this one."""
     media_ports: tuple[Port, Port] | None = None

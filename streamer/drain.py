@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from streamer.handover import DrainMessage
+from streamer.handover import MigrateMessage
 from streamer.stay import Stay
 
 log = logging.getLogger(__name__)
@@ -25,4 +25,4 @@ async def tell_to_leave(
             await asyncio.sleep(pause_s)
         left_s = seconds_left - row * pause_s
         stay.teller.tell_now()
-        stay.viewer.say(DrainMessage(seconds=left_s, url=url).model_dump_json())
+        stay.viewer.say(MigrateMessage(seconds=left_s, url=url).model_dump_json())

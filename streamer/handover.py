@@ -7,10 +7,10 @@ from pydantic import Field
 from streamer.message import Message, TrackId
 
 
-class DrainMessage(Message):
-    """The service stops soon: offer anew, to whoever answers now, and leave when that stands."""
+class MigrateMessage(Message):
+    """The service drains: offer anew with the newest token; leave when that connection stands."""
 
-    type: Literal["drain"] = "drain"
+    type: Literal["migrate"] = "migrate"
     seconds: Annotated[float, Field(ge=0)]
     """Until the session ends."""
     url: str | None = None

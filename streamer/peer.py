@@ -28,7 +28,7 @@ from streamer.rtc.jitter_buffer import Intake, release_at_once
 from streamer.rtc.link import Link, read_link
 from streamer.rtc.offer import NoCandidates, OfferRefused, check, offer_faults
 from streamer.rtc.ports import PortRange, taking_ports
-from streamer.rtc.sdp import ufrags, without_mdns
+from streamer.rtc.sdp import ufrags, without_unwanted
 from streamer.rtc.timestamps import OutgoingClock, in_rtp
 from streamer.slot import Slot
 from streamer.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
@@ -101,7 +101,7 @@ class Peer:
 
     async def answer(self, offer: str) -> str:
         """SDP offer -> SDP answer with all candidates. Raises OfferError, NoPorts, NoCandidates."""
-        text = without_mdns(offer)
+        text = without_unwanted(offer)
         check(text)
         self._ufrags = ufrags(text)
         with offer_faults():

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
-from streamer.handover import DrainMessage, Resumed, ResumeMessage
+from streamer.handover import MigrateMessage, Resumed, ResumeMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
 from streamer.output import ConfigureMessage
 from streamer.stats import StatsMessage
@@ -196,7 +196,7 @@ ServerMessage = (
     | EventMessage
     | ErrorMessage
     | StatsMessage
-    | DrainMessage
+    | MigrateMessage
     | ResumeMessage
 )
 _CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(

@@ -8,6 +8,8 @@ from typing import Final
 from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
+from streamer.rtc.egress import is_blocked
+
 CONTENT_TYPE: Final = "application/trickle-ice-sdpfrag"
 MAX_CANDIDATES: Final = 64
 """Of one session, all its fragments together: each is checked against each of ours."""
@@ -66,12 +68,14 @@ def usable(fragment: Fragment, mid: str) -> list[RTCIceCandidate]:
     """The candidates that checks can be sent to; those of no named section go to `mid`.
 
     Left out are names, of which `.local` ones take multicast to resolve (see streamer.rtc.sdp),
-    and RTCP's.
+    RTCP's, and those where media must not go.
     """
     return [
         candidate if candidate.sdpMid is not None else replace(candidate, sdpMid=mid)
         for candidate in fragment.candidates
-        if candidate.component == _RTP and _is_address(candidate.ip)
+        if candidate.component == _RTP
+        and _is_address(candidate.ip)
+        and not is_blocked(candidate.ip)
     ]
 
 

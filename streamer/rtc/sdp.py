@@ -4,6 +4,8 @@ import ipaddress
 import re
 from typing import Final
 
+from streamer.rtc.egress import is_blocked
+
 _VIDEO_CODEC: Final = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/", re.IGNORECASE)
 
 _UFRAG: Final = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
@@ -17,13 +19,14 @@ def ufrags(offer: str) -> frozenset[str]:
     return frozenset(_UFRAG.findall(offer))
 
 
-def without_mdns(offer: str) -> str:
-    """The offer less its `.local` candidates: to resolve them takes multicast, which hangs in pods.
+def without_unwanted(offer: str) -> str:
+    """The offer less its `.local` candidates, which take multicast to resolve, that hangs in pods,
+    and less those where media must not go (streamer.rtc.egress).
 
     The viewer's own checks reach our candidates, so its real address is found all the same. When
     a section has none left, its `end-of-candidates` goes too: with it aiortc gives up at once.
     """
-    text = "".join(line for line in offer.splitlines(keepends=True) if not _is_mdns(line))
+    text = "".join(line for line in offer.splitlines(keepends=True) if not _is_unwanted(line))
     return "".join(
         section if _CANDIDATE.search(section) else _END.sub("", section)
         for section in _SECTION.split(text)
@@ -79,6 +82,8 @@ def _is_video_codec(lines: list[str], payload_type: str) -> bool:
     return any(m is not None and m[1] == payload_type for m in map(_VIDEO_CODEC.match, lines))
 
 
-def _is_mdns(line: str) -> bool:
+def _is_unwanted(line: str) -> bool:
     fields = line.split()
-    return line.startswith("a=candidate:") and len(fields) > 4 and fields[4].endswith(".local")
+    if not line.startswith("a=candidate:") or len(fields) <= 4:
+        return False
+    return fields[4].endswith(".local") or is_blocked(fields[4])

@@ -229,7 +229,7 @@ export class Sam2Client extends EventTarget {
   /** @param {Link} link @param {string} type @param {any} detail */
   #hear(link, type, detail) {
     if (link !== this.#link) return; // it was left, or does not stand yet
-    if (type === "drain") {
+    if (type === "migrate") {
       const forMs = Math.min(this.#resumeMs, 1000 * detail.seconds);
       this.#follow(detail.url ? baseOf(detail.url) : this.#base, forMs);
     } else if (type !== "lost") {

@@ -7,6 +7,9 @@ import { Sam2Error, isGathered, request, withToken } from "./signalling.js";
 const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
 const HELLO_MS = 15000; // from the answer until the service has said hello
 const SILENT_MS = 4000; // the service speaks each second: without a word for so long it is lost
+const DOUBTFUL_MS = 1500; // after which it is asked over HTTP whether the session is still there
+const ASK_MS = 1000; // for its answer
+const ASK_AGAIN_MS = 500;
 const PING_MS = 2000;
 
 /**
@@ -16,7 +19,7 @@ const PING_MS = 2000;
 
 /**
  * What it tells, by a call of `tell(type, detail)`: masks, track, stats and fault as Sam2Client's
- * events; `drain` {seconds, url}; `lost` Sam2Error, once, unless close() came first.
+ * events; `migrate` {seconds, url}; `lost` Sam2Error, once, unless close() came first.
  */
 export class Link {
   /** @type {import("./client.js").Hello | null} what the service said of itself */
@@ -211,7 +214,7 @@ export class Link {
       this.#tell("track", message);
     } else if (message.type === "resume") {
       this.resume = message.token;
-    } else if (message.type === "stats" || message.type === "drain") {
+    } else if (message.type === "stats" || message.type === "migrate") {
       this.#tell(message.type, message);
     }
   }
@@ -232,10 +235,19 @@ export class Link {
     this.#tell("masks", frame);
   }
 
-  #listen() {
+  async #listen() {
     const silentMs = performance.now() - this.#heardAtMs;
-    if (silentMs >= SILENT_MS) this.#lose("the connection to the service was lost");
-    else this.#later(() => this.#listen(), SILENT_MS - silentMs);
+    if (silentMs >= SILENT_MS) return this.#lose("the connection to the service was lost");
+    if (silentMs < DOUBTFUL_MS) return this.#later(() => this.#listen(), DOUBTFUL_MS - silentMs);
+    if (await this.#isGone()) return this.#lose("the service says that the session is gone");
+    if (!this.#ended) this.#later(() => this.#listen(), ASK_AGAIN_MS);
+  }
+
+  /** Whether another offer is the only way on: a service that is there says so. */
+  async #isGone() {
+    const session = new URL(`../sessions/${this.hello.session}`, this.#location);
+    const asked = { headers: withToken({}, this.#token), signal: AbortSignal.timeout(ASK_MS) };
+    return fetch(session, asked).then(({ status }) => status === 404, () => false);
   }
 
   #ping() {

@@ -47,6 +47,16 @@ async def test_a_full_pod_has_its_peer_take_a_viewer_until_both_are_full(path: s
         assert sample(there, "offers_refused", reason="full") == 0, "a viewer is counted once"
 
 
+async def test_a_pod_without_a_udp_port_asks_its_peers_and_says_503_at_last():
+    (port,) = free_ports(1)
+    async with pods(media_ports=(port, port)) as fleet:
+        assert (await offer(fleet[0].url)).is_success
+        refused = await offer(fleet[0].url)
+        assert (refused.status_code, refused.json()["code"]) == (503, "no_ports")
+        assert "retry-after" in refused.headers
+        assert sample(fleet[0], "offers_refused", reason="no_ports") == 1
+
+
 async def test_pack_fills_one_pod_before_the_next_and_spread_does_not():
     async with pods(max_sessions=2, placement="pack") as (here, there):
         for url in (here.url, there.url):

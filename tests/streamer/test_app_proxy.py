@@ -133,6 +133,7 @@ async def test_a_session_of_a_pod_that_is_gone_is_to_be_offered_anew():
                 "application/problem+json",
             )
             assert "offer anew" in answer.json()["detail"]
+            assert answer.json()["code"] == "session_gone"
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"{here.url.replace('http', 'ws')}/sessions/{gone}/masks", proxy=None)
         assert b"offer anew" in refused.value.response.body

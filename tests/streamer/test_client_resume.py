@@ -140,7 +140,8 @@ def free_port() -> int:
 
 async def test_when_the_service_is_killed_tracking_goes_on_at_the_one_that_is_started_anew():
     port = free_port()
-    async with program(port) as first, Client(f"http://127.0.0.1:{port}", grey_frames()) as client:
+    url = f"http://127.0.0.1:{port}"
+    async with program(port) as first, Client(url, grey_frames(), resume_s=60) as client:
         await track_something(client)
         first.kill()
         await first.wait()

@@ -182,10 +182,10 @@ async def test_a_drain_tells_the_newest_token_first():
         viewer.click()
         await eventually(lambda: bool(viewer.masks[-1].objects))
         served.service.begin_drain(9)
-        await eventually(lambda: any(m["type"] == "drain" for m in viewer.said))
+        await eventually(lambda: any(m["type"] == "migrate" for m in viewer.said))
         kinds = [m["type"] for m in viewer.said]
-        assert "resume" in kinds[: kinds.index("drain")]
-        drain = viewer.said[kinds.index("drain")]
+        assert "resume" in kinds[: kinds.index("migrate")]
+        drain = viewer.said[kinds.index("migrate")]
         assert (drain["seconds"], drain["url"]) == (9, "https://next.example")
 
 

@@ -49,7 +49,7 @@ async def test_a_signal_drains_and_what_is_left_is_ended_before_the_server():
         assert sample("streamer_sessions_ended_total", {"outcome": "stopped"}) == 1
         assert service.worker.fault is None
         assert viewer.errors() == [("ended", None)]
-        (drain,) = [m for m in viewer.said if m["type"] == "drain"]
+        (drain,) = [m for m in viewer.said if m["type"] == "migrate"]
         assert 0 < drain["seconds"] <= 0.5
 
 
@@ -57,7 +57,7 @@ async def test_a_drain_ends_with_the_last_session():
     async with running(drain_timeout_s=600) as (server, task, told):
         async with connected(told.urls[0]) as viewer, httpx.AsyncClient() as http:
             server.handle_exit(signal.SIGTERM, None)
-            await eventually(lambda: any(m["type"] == "drain" for m in viewer.said))
+            await eventually(lambda: any(m["type"] == "migrate" for m in viewer.said))
             assert (await http.get(f"{told.urls[0]}/readyz")).status_code == 503
             assert (await http.get(f"{told.urls[0]}/livez")).status_code == 200
             body = {"sdp": "v=0", "type": "offer"}

@@ -79,13 +79,13 @@ async def test_a_drain_lets_nobody_in_and_the_sessions_go_on():
         with pytest.raises(Full, match="starting or stopping") as caught:
             await served.service.answer(await other.offer())
         assert caught.value.kind == "not_ready"
-        await eventually(lambda: {"type": "drain", "seconds": 12.5, "url": None} in viewer.said)
+        await eventually(lambda: {"type": "migrate", "seconds": 12.5, "url": None} in viewer.said)
         num_masks = len(viewer.masks)
         await eventually(lambda: len(viewer.masks) > num_masks + 5)
         served.service.begin_drain(1)
         viewer.tell(type="ping", seq=1)
         await eventually(lambda: {"type": "pong", "seq": 1} in viewer.said)
-        assert [m["seconds"] for m in viewer.said if m["type"] == "drain"] == [12.5]
+        assert [m["seconds"] for m in viewer.said if m["type"] == "migrate"] == [12.5]
         await other.close()
 
 

@@ -51,7 +51,7 @@ async def begun(browser: Browser, port: int, **options: object) -> Page:
 async def test_a_killed_service_is_found_again_with_its_tracks(browser: Browser):
     port = free_port()
     async with program(port) as first:
-        page = await begun(browser, port)
+        page = await begun(browser, port, resumeMs=60_000)
         first.kill()
         await first.wait()
         async with program(port):

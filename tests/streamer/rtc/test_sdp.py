@@ -1,7 +1,7 @@
 from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 from aiortc.sdp import SessionDescription
 
-from streamer.rtc.sdp import with_bitrate_hints, with_public_address, without_mdns
+from streamer.rtc.sdp import with_bitrate_hints, with_public_address, without_unwanted
 
 CANDIDATES = (
     "a=candidate:1 1 udp 2113937151 0d3c4e1a-72f1.local 51234 typ host\r\n",
@@ -12,7 +12,7 @@ CANDIDATES = (
 
 def test_only_candidates_with_mdns_names_are_left_out():
     offer = "v=0\r\ns=my.local name\r\n" + "".join(CANDIDATES)
-    assert without_mdns(offer) == "v=0\r\ns=my.local name\r\n" + "".join(CANDIDATES[1:])
+    assert without_unwanted(offer) == "v=0\r\ns=my.local name\r\n" + "".join(CANDIDATES[1:])
 
 
 async def test_hints_stand_at_every_video_codec_and_nowhere_else():
@@ -41,10 +41,10 @@ def test_a_description_without_video_stays_as_it_is():
 def test_an_offer_that_is_left_without_candidates_does_not_say_that_they_are_all():
     hidden = "a=candidate:1 1 udp 1 3f.local 5000 typ host\r\na=end-of-candidates\r\n"
     real = "a=candidate:2 1 udp 1 127.0.0.1 5001 typ host\r\n"
-    assert without_mdns(hidden) == ""
-    assert without_mdns(real + hidden) == real + "a=end-of-candidates\r\n"
+    assert without_unwanted(hidden) == ""
+    assert without_unwanted(real + hidden) == real + "a=end-of-candidates\r\n"
     two = f"m=video\r\n{hidden}m=application\r\n{real}{hidden}"
-    assert without_mdns(two) == (f"m=video\r\nm=application\r\n{real}a=end-of-candidates\r\n")
+    assert without_unwanted(two) == (f"m=video\r\nm=application\r\n{real}a=end-of-candidates\r\n")
 
 
 def test_host_candidates_say_the_public_address_and_others_stay():
