@@ -10,18 +10,18 @@ import { SentClock } from "./sent_clock.js";
 const HELD = 30; // frames of the viewer's own that wait for their masks: a second
 const KEPT_MASKS = 64; // that wait for their frame, or came before another read them
 const ASTRAY = 60; // masks in a row without a frame, after which the clocks are compared anew
-const STUCK_MS = 1000; // without a pair, the picture goes on alone
+const STUCK_MS = 1000; // without an exact pair, the newest masks do; without masks, the picture alone
 
 /**
  * @typedef {import("./client.js").Sam2Client} Sam2Client
  * @typedef {import("./mask_frame.js").MaskFrame} MaskFrame
  * @typedef {"exact" | "waiting" | "newest" | "late"} How  whether a picture is joined with its own
- *   masks: `waiting` until that is possible; `newest`: this browser does not say which frame it shows
- *   or sends, so the newest masks go with the newest picture; `late`: so they do because they come
- *   after their frame is gone
+ *   masks. Where not, the newest go with the newest picture: `waiting` until more is known; `newest`
+ *   because this browser does not say which frame it shows or sends; `late` because masks come when
+ *   their frame is gone
  *
  * A picture and its masks. Where `isExact` is true, masks are this very frame's, or null where it has
- * none; otherwise they are the newest, or null while `how` is `waiting`.
+ * none; otherwise they are the newest, or null where none came for a while.
  * @typedef {Object} Joined
  * @property {HTMLVideoElement | HTMLCanvasElement | VideoFrame} picture good for the event: draw it
  *   at once
@@ -145,8 +145,8 @@ export class ReturnedJoin extends Join {
 
 /**
  * The viewer's own video, held back until its masks are there, so that nothing has to come back but
- * masks. What the service skipped is not shown. While nothing can be joined, the video goes on
- * without masks.
+ * masks. What the service skipped is not shown. While nothing can be joined, the newest masks
+ * go with the newest picture.
  */
 export class LocalJoin extends Join {
   #clock = new SentClock();
@@ -154,6 +154,7 @@ export class LocalJoin extends Join {
   #held = []; // in order of showing
   #index = -1; // of the last masks that were joined
   #toldAtMs = -Infinity;
+  #joinedAtMs = -Infinity;
   #astray = 0;
   #canJoin = false;
   #isListening = false;
@@ -173,17 +174,18 @@ export class LocalJoin extends Join {
   see(masks) {
     if (masks.index <= this.#index) return; // they may come out of order
     const frame = this.#clock.find(masks.inRtp, this.#held);
-    const isLate = (this.#clock.captureMs(masks.inRtp) ?? Infinity) < this.#held[0]?.captureMs;
     if (frame) {
       this.#astray = 0;
+      this.#joinedAtMs = performance.now();
       this.become("exact");
       this.#pair({ picture: frame.canvas, masks, inRtp: masks.inRtp, isExact: true });
-    } else if (!this.#canJoin || isLate) {
-      this.become(isLate ? "late" : "newest");
-      this.#pair({ picture: this.video, masks, inRtp: masks.inRtp, isExact: false });
-    } else {
-      this.#miss();
+      return;
     }
+    const isLate = (this.#clock.captureMs(masks.inRtp) ?? Infinity) < this.#held[0]?.captureMs;
+    if (!isLate) this.#miss();
+    if (performance.now() - this.#joinedAtMs < STUCK_MS) return; // its frame was not shown
+    this.become(!this.#canJoin ? "newest" : isLate ? "late" : "waiting");
+    this.#pair({ picture: this.video, masks, inRtp: masks.inRtp, isExact: false });
   }
 
   /** @param {number} nowMs @param {VideoFrameCallbackMetadata} metadata */
@@ -225,7 +227,7 @@ export class LocalJoin extends Join {
     this.#astray += 1;
     if (this.#astray < ASTRAY) return;
     this.#astray = 0;
-    this.become("waiting");
+    this.#joinedAtMs = -Infinity;
     this.begin();
   }
 

@@ -245,6 +245,7 @@ export class Link {
 
   /** Whether another offer is the only way on: a service that is there says so. */
   async #isGone() {
+    if (!this.hello || !this.#location) return false;
     const session = new URL(`../sessions/${this.hello.session}`, this.#location);
     const asked = { headers: withToken({}, this.#token), signal: AbortSignal.timeout(ASK_MS) };
     return fetch(session, asked).then(({ status }) => status === 404, () => false);

@@ -14,9 +14,9 @@ const PATIENCE = 60; // frames after which the rough value has to do, where dist
 const ENOUGH = 150; // frames after which it stays as it is
 const EARLY_MS = 60; // how far below the rough value it may be: a screen shows late
 const LATE_MS = 300; // how far above: a busy encoder is later
-const FIT_MS = 4; // mean distance of the frames where the value is right; a few were not shown
-const FAR_MS = 8; // a frame further off counts as this far: it was not shown at all
-const CLEAR_MS = 0.5; // by which a fit is better than all others where distances decide
+const COUNTED = 0.75; // of the frames, the nearest: some were never shown
+const FIT_MS = 2; // mean distance of those where the value is right
+const CLEAR_MS = 0.3; // by which a fit has to be better than all others, and twice as good
 const PULL = 0.02; // how much worse a fit may be for each millisecond nearer to the rough value
 const SAME_MS = 1.5; // a frame this near to a timestamp is its frame; a busy camera's come in bursts
 const DRIFT = 0.1; // share of each frame's distance by which the value follows it
@@ -113,7 +113,8 @@ export class SentClock {
       .sort((a, b) => a.missMs - b.missMs);
     if (fits.length === 0 || fits[0].missMs > FIT_MS) return;
     const other = fits.find(({ offsetMs }) => Math.abs(offsetMs - fits[0].offsetMs) > SAME_MS);
-    this.#isClear = (other?.missMs ?? Infinity) - fits[0].missMs > CLEAR_MS;
+    const otherMs = other?.missMs ?? Infinity;
+    this.#isClear = otherMs > Math.max(fits[0].missMs + CLEAR_MS, 2 * fits[0].missMs);
     if (this.#isClear) {
       this.offsetMs = fits[0].offsetMs;
     } else if (this.#count >= PATIENCE) {
@@ -138,8 +139,10 @@ export class SentClock {
         return distances.reduce((a, b) => (Math.abs(b) < Math.abs(a) ? b : a));
       });
     if (misses.length < STEP / 2) return { offsetMs, missMs: Infinity };
-    const total = misses.reduce((sum, miss) => sum + Math.min(FAR_MS, Math.abs(miss)), 0);
-    return { offsetMs: offsetMs + median(misses), missMs: total / misses.length };
+    const nearest = misses.sort((a, b) => Math.abs(a) - Math.abs(b));
+    const counted = nearest.slice(0, Math.ceil(COUNTED * nearest.length));
+    const total = counted.reduce((sum, miss) => sum + Math.abs(miss), 0);
+    return { offsetMs: offsetMs + median(counted), missMs: total / counted.length };
   }
 
   #unwrap(/** @type {number} */ rtp) {

@@ -50,7 +50,7 @@ export function moveInWords(resumed, gone, how) {
 export const joinInWords = (how) =>
   ({
     exact: "each on its own picture",
-    waiting: "finding their pictures…",
+    waiting: "newest on newest, until their pictures are found",
     newest: "newest on newest: this browser does not say which picture it shows",
     late: "newest on newest: they come too late for their own picture",
   })[how];
