@@ -33,6 +33,28 @@ async def test_a_connection_says_what_it_carries_and_still_does_when_it_has_ende
         assert after.packets_out >= link.packets_out
 
 
+async def test_packets_that_do_not_come_are_counted_although_they_are_sent_again():
+    async with serving() as served, connected(served.url) as viewer:
+        (stay,) = served.service._sessions.values()
+        transport = viewer.sender.transport
+        send, passed, kept = transport._send_rtp, [0], [0]
+
+        async def lose_some(packet: bytes) -> None:
+            passed[0] += 1
+            if passed[0] % 5:
+                await send(packet)
+            else:
+                kept[0] += 1
+
+        transport._send_rtp = lose_some
+        await eventually(lambda: kept[0] >= 4)
+        transport._send_rtp = send
+        num_pictures = len(viewer.pictures)
+        await eventually(lambda: len(viewer.pictures) > num_pictures + 5)
+        link = await stay.peer.link()
+        assert 1 <= link.lost_in <= kept[0]
+
+
 async def test_retransmissions_are_no_packets_of_video():
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     transceiver = connection.addTransceiver("video")
