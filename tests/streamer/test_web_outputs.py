@@ -113,6 +113,8 @@ async def test_a_painted_shape_is_said_as_a_mask(browser: Browser):
         await stage.start()
         page = stage.page
         await page.get_by_text("Brush").click()
+        await page.clock.install()
+        await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))  # strokes are one
         for row in (0.4, 0.5):
             await page.mouse.move(*await stage.at(0.3, row))
             await page.mouse.down()
@@ -120,6 +122,7 @@ async def test_a_painted_shape_is_said_as_a_mask(browser: Browser):
             await page.mouse.up()
         await expect(page.locator("#paint")).to_be_visible()
         await page.screenshot(path=OUT / "page-brush.png")
+        await page.clock.resume()
         await stage.until(lambda: stage.engine.prompts)
         (prompt,) = stage.engine.prompts
         assert prompt.mask.shape == (180, 320)
