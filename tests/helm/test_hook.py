@@ -46,6 +46,12 @@ async def test_the_hook_s_command_offers_a_video_and_gets_a_mask():
     assert (code, "a mask of" in said) == (0, True), said
 
 
+async def test_the_hook_gets_a_mask_from_within_a_blocked_network():
+    async with serving(FakeEngine, blocked_networks=["0.0.0.0/0", "::/0"]) as served:
+        code, said = await run_hook(render(LEAST), served.url)
+    assert (code, "a mask of" in said) == (0, True), said
+
+
 async def test_the_hook_fails_where_its_token_is_not_taken():
     other = "a secret of another service, long enough"
     async with serving(FakeEngine, token_secret=SECRET) as served:

@@ -245,3 +245,18 @@ def test_a_gateway_does_not_lead_to_what_pods_ask_each_other():
     assert blocked["matches"] == [{"path": {"type": "PathPrefix", "value": "/internal"}}]
     assert "backendRefs" not in blocked
     assert everything["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("address", METADATA_SERVERS + NEAR)
+def test_the_service_leaves_near_candidates_out_where_no_relay_is_near(
+    name: str, address: str, monkeypatch: pytest.MonkeyPatch
+):
+    for variable, value in environment_of(rendered(name)).items():
+        monkeypatch.setenv(variable, value)
+    networks = Settings().blocked_networks
+    if name in {"stunner", "turn-external"}:
+        assert networks is None
+    else:
+        target = ipaddress.ip_address(address)
+        assert any(target in network for network in networks)

@@ -84,6 +84,11 @@
 {{- end -}}
 
 {{- define "streamer.iceEnv" -}}
+{{- if has .Values.media.mode (list "podNetwork" "hostNetwork") -}}
+# Where no NetworkPolicy holds, too. A relay, in the other modes, may well be near.
+- name: STREAMER_BLOCKED_NETWORKS
+  value: {{ .Values.networkPolicy.blockedCidrs | toJson | quote }}
+{{ end -}}
 {{- with .Values.media.publicAddress -}}
 - name: STREAMER_MEDIA_PUBLIC_ADDRESS
   value: {{ . | quote }}
