@@ -18,6 +18,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
+import streamer.rtc.retransmission  # noqa: F401 (it mends aiortc)
 from streamer.client_arrivals import Arrivals, Masks, ReturnedFrame
 from streamer.client_control import Control
 from streamer.client_errors import ConnectError, ConnectionLost

@@ -17,7 +17,8 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-import streamer.rtc.h264_encoder  # noqa: F401 (without it H.264 is too slow to return)
+import streamer.rtc.h264_encoder
+import streamer.rtc.retransmission  # noqa: F401 (both mend aiortc)
 from sam2_rt.tracking.frame import Frame
 from streamer import protocol
 from streamer.config import IceServer

@@ -42,6 +42,11 @@ async def pair(camera: Camera | None = None) -> AsyncIterator[tuple[Peer, OtherS
     await peer.close()
 
 
+def num_sent(peer: Peer) -> int:
+    """Packets of the returned video."""
+    return peer._video.sender._RTCRtpSender__packet_count
+
+
 async def receive_all(peer: Peer) -> None:
     while True:
         await peer.receive(MAX_PIXELS)
@@ -87,8 +92,9 @@ async def test_a_returned_picture_has_the_out_rtp_that_was_told():
         told = []
         for _ in range(8):
             arrival = await peer.receive(MAX_PIXELS)
+            count = num_sent(peer)
             peer.show(arrival.frame)
-            await asyncio.sleep(0.03)
+            await eventually(lambda count=count: num_sent(peer) > count)
             told.append(peer.out_rtp(arrival.frame.pts))
         await eventually(lambda: len(other.pictures) >= 7)  # aiortc keeps the last one back
         mapper = other.receiver._RTCRtpReceiver__timestamp_mapper
