@@ -34,7 +34,7 @@ OVERLAP_S: Final = 3.0
 """For the first masks over a new connection; then the one before is left without."""
 HELLO_S: Final = 15.0
 """From the answer until the service has said hello on a data channel."""
-DOUBTFUL_S: Final = 1.5
+DOUBTFUL_S: Final = 1.2
 """Without a word, after which the service is asked over HTTP whether the session is still there."""
 _ASK_AGAIN_S: Final = 0.5
 SILENT_S: Final = 4.0

@@ -7,7 +7,7 @@ import { Sam2Error, isGathered, request, withToken } from "./signalling.js";
 const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
 const HELLO_MS = 15000; // from the answer until the service has said hello
 const SILENT_MS = 4000; // the service speaks each second: without a word for so long it is lost
-const DOUBTFUL_MS = 1500; // after which it is asked over HTTP whether the session is still there
+const DOUBTFUL_MS = 1200; // after which it is asked over HTTP whether the session is still there
 const ASK_MS = 1000; // for its answer
 const ASK_AGAIN_MS = 500;
 const PING_MS = 2000;

@@ -166,18 +166,23 @@ class Gap:
 
     frames: int
     seconds: float
+    longest_before: float
+    """Seconds between two masks over the first of the connections: what the machine gives."""
     first: Masks
 
 
 async def until_moved(client: Client) -> Gap:
     """Reads masks until the first over another connection, whose RTP clock is another one."""
     last: Masks | None = None
+    longest = 0.0
     async with asyncio.timeout(60):
         async for masks in client.masks():
             frames = 0 if last is None else masks.sent.index - last.sent.index
             ticks = 0 if last is None else masks.frame.in_rtp - last.frame.in_rtp
             if last is not None and ticks % (1 << 32) != frames * 90_000 // FPS:
-                return Gap(frames, masks.received_at_s - last.received_at_s, masks)
+                return Gap(frames, masks.received_at_s - last.received_at_s, longest, masks)
+            if last is not None:
+                longest = max(longest, masks.received_at_s - last.received_at_s)
             last = masks
     raise AssertionError("the masks ended")
 
@@ -205,7 +210,8 @@ async def holds_on(client: Client, clip: Clip) -> None:
 
 def report(capsys: pytest.CaptureFixture[str], what: str, gap: Gap) -> None:
     with capsys.disabled():
-        sys.stdout.write(f"\n{what}: {gap.frames} frames, {gap.seconds:.2f} s without a mask\n")
+        words = f"{gap.frames} frames, {gap.seconds:.2f} s without a mask"
+        sys.stdout.write(f"\n{what}: {words}; up to {gap.longest_before:.2f} s before\n")
 
 
 async def test_the_second_viewer_goes_to_the_next_pod_and_any_pod_reaches_each(fleet: Fleet):
