@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 from playwright.async_api import Browser, expect
-from stage import HAS_LATENCY, PHONE, PIXEL, staged
+from stage import HAS_LATENCY, PIXEL, staged
 
 from streamer.mask_frame import (
     MaskFrame,
@@ -156,22 +156,6 @@ async def test_without_overlay_the_video_comes_back_as_it_is(browser: Browser):
         await stage.page.wait_for_function(f"(at) => ({blue})(at) > 60", arg=[0.3, 0.5])
         await stage.page.keyboard.press("o")
         await stage.page.wait_for_function(f"(at) => ({blue})(at) < 20", arg=[0.3, 0.5])
-
-
-async def test_it_fits_a_phone(browser: Browser):
-    async with staged(browser, PHONE) as stage:
-        width = "document.documentElement.scrollWidth"
-        assert await stage.page.evaluate(width) <= PHONE["width"]
-        await stage.page.screenshot(path=OUT / "page-phone-start.png")
-        await stage.start()
-        await stage.click(0.3, 0.5)
-        await stage.page.click("#new")
-        await stage.click(0.7, 0.5)
-        await stage.page.wait_for_function(HAS_LATENCY)
-        assert await stage.page.evaluate(width) <= PHONE["width"]
-        stop = await stage.page.locator("#stop").bounding_box()
-        assert stop["x"] + stop["width"] <= PHONE["width"]
-        await stage.page.screenshot(path=OUT / "page-phone.png")
 
 
 async def test_an_untrained_model_is_named_as_such(browser: Browser):

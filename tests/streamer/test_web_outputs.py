@@ -177,12 +177,12 @@ async def test_the_page_writes_masks_as_coco_does(browser: Browser):
             assert written == rle.to_json(mask)
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_it_fits_a_phone_with_all_its_options(browser: Browser, scheme: str):
+async def test_it_fits_a_phone_with_all_its_options(browser: Browser):
     async with staged(browser, PHONE) as stage:
         page = stage.page
-        await page.emulate_media(color_scheme=scheme)
-        await page.screenshot(path=OUT / f"page-phone-start-{scheme}.png")
+        await page.emulate_media(color_scheme="dark")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        await page.screenshot(path=OUT / "page-phone-start-dark.png")
         await stage.start("#use-pattern")
         await stage.click(0.3, 0.5)
         await page.get_by_label("Show", exact=True).select_option("blur")
@@ -196,7 +196,7 @@ async def test_it_fits_a_phone_with_all_its_options(browser: Browser, scheme: st
                 assert box["x"] >= 0
                 assert box["x"] + box["width"] <= PHONE["width"]
                 assert box["y"] + box["height"] <= PHONE["height"]
-        await page.screenshot(path=OUT / f"page-phone-{scheme}.png")
+        await page.screenshot(path=OUT / "page-phone-dark.png")
 
 
 async def test_every_control_has_a_name(browser: Browser):
