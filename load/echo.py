@@ -73,9 +73,11 @@ class Echo:
 
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
-        path = f"/sessions/{len(self._connections)}"
+        session = str(len(self._connections))
+        path = f"/sessions/{session}"
         self._connections[path] = connection, greeting
-        return json.dumps({"sdp": connection.localDescription.sdp, "location": path})
+        sdp = connection.localDescription.sdp
+        return json.dumps({"sdp": sdp, "location": path, "session": session})
 
     async def _end(self, path: str) -> str:
         connection, greeting = self._connections[path]
