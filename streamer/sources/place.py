@@ -79,8 +79,11 @@ async def find(url: str, settings: SourceSettings) -> Place:
 
 
 def shown(url: str) -> str:
-    """The URL without what may be secret: user, password, query."""
-    parts = urlsplit(url)
+    """The URL without what may be secret: user, password, query; "" for what cannot be read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an address in brackets that is none
+        return ""
     hidden = "?..." if parts.query else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{hidden}"
 

@@ -152,6 +152,8 @@ class Source:
             if self._playing is not None:
                 self._playing.cancel()
                 await asyncio.wait((self._playing,))
+                if not self._playing.cancelled():
+                    self._playing.exception()  # told by receive(), if anybody asked
             if self._attempt is not None:
                 await self._attempt.close()
         finally:

@@ -16,6 +16,8 @@ from pods import pods
 from served import Served, serving
 from watching import watching
 
+from streamer.output import Mode
+
 SECRET = "s" * 32
 BOX = {"type": "prompt", "seq": 1, "track_id": 7, "box": [0.3, 0.3, 0.7, 0.7]}
 
@@ -100,6 +102,7 @@ async def test_the_end_of_a_file_ends_its_session_and_says_so(tmp_path: Path):
         ({"url": "file://FOLDER/none.mp4"}, 404, "not_found"),
         ({"url": "file://FOLDER/text.mp4"}, 502, "unreadable"),
         ({"url": "rtsp://10.0.0.1:x/"}, 400, "bad_url"),
+        ({"url": "rtsp://[::1/x"}, 400, "bad_url"),
         ({"url": 7}, 422, "bad_body"),
         ({"url": "file:///x", "lop": True}, 422, "bad_body"),
     ],
@@ -145,6 +148,8 @@ async def test_one_program_at_a_time_has_the_control(tmp_path: Path):
             types: set[str] = set()
             while not {"source", "ack", "error"} <= types:
                 types.add(json.loads(await control.recv())["type"])
+            (stay,) = served.service._sessions.values()
+            assert stay.session.display.output.mode is Mode.BLUR
         for _ in range(50):  # the service hears of it a moment later
             try:
                 async with websockets.connect(url) as again:
@@ -156,7 +161,7 @@ async def test_one_program_at_a_time_has_the_control(tmp_path: Path):
             raise AssertionError("the control did not come free")
 
 
-async def test_a_drain_reaches_the_controller_and_another_service_goes_on(tmp_path: Path):
+async def test_a_drain_asks_the_controller_to_migrate_and_another_service_goes_on(tmp_path: Path):
     film = write_film(tmp_path / "film.mp4", num_frames=60)
     secret = {"resume_secret": "r" * 32}
     async with show(tmp_path, **secret) as (served, http), show(tmp_path, **secret) as (_, other):
@@ -169,7 +174,7 @@ async def test_a_drain_reaches_the_controller_and_another_service_goes_on(tmp_pa
             assert answer.status_code == 200
             served.service.begin_drain(30)
             said: list[dict[str, Any]] = []
-            while not {"drain", "resume"} <= {m["type"] for m in said}:
+            while not {"migrate", "resume"} <= {m["type"] for m in said}:
                 said.append(json.loads(await control.recv()))
             refused = await http.post("/sources", json={"url": f"file://{film}"})
             assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
