@@ -197,12 +197,16 @@ async def follow_balloon(client: Client, clip: Clip) -> None:
 async def holds_on(client: Client, clip: Clip) -> None:
     """The track stays on the balloon, and nothing that was said tells of a loss."""
     overlaps = []
-    async with asyncio.timeout(60):
-        async for masks in client.masks():
-            if masks.frame.objects and masks.sent is not None:
-                overlaps.append(overlap(masks, clip))
-            if len(overlaps) == 5:
-                break
+    try:
+        async with asyncio.timeout(30):
+            async for masks in client.masks():
+                if masks.frame.objects and masks.sent is not None:
+                    overlaps.append(overlap(masks, clip))
+                if len(overlaps) == 5:
+                    break
+    except TimeoutError:
+        events = [(event.kind, event.frame.index) for event in client._arrivals.events._items]
+        raise AssertionError(f"{overlaps}, {events}, {client.stats}") from None
     assert np.median(overlaps) > 0.5, overlaps
     kinds = {event.kind for event in client._arrivals.events._items}
     assert not kinds & {"lost", "dropped", "removed", "occluded"}
