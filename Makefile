@@ -34,8 +34,9 @@ run: setup
 demo: setup
 	$(BIN)/streamer demo $(if $(VIDEO),--video '$(VIDEO)')
 
+# Two processes of one thread each: half of the time goes to waiting for browsers and servers.
 test: setup-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 style: setup-test
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ QUARTERS: Final = 4
 
 
 ASKED_PODS: Final = 9
-"""The pod that a viewer comes to, and as many others as it asks (streamer.hop.MAX_ASKED)."""
+"""The pod that a viewer comes to, and as many others as it asks (streamer.fleet.hop.MAX_ASKED)."""
 
 
 class Placement(StrEnum):

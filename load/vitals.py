@@ -3,7 +3,7 @@
 import re
 from urllib.request import ProxyHandler, build_opener
 
-from streamer.client_signalling import is_loopback
+from streamer.client.signalling import is_loopback
 
 MEBIBYTE = 2**20
 

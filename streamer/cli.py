@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from sam2_rt import host
-from streamer import logs
 from streamer.config import Settings
+from streamer.telemetry import logs
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -66,7 +66,7 @@ def demo(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Of the clip.")] = None,
 ) -> None:
     """Stream a clip through a service of its own and show what came back."""
-    from streamer.demo import DemoOptions, parse_click, run_demo  # noqa: PLC0415 (heavy)
+    from streamer.demo.demo import DemoOptions, parse_click, run_demo  # noqa: PLC0415 (heavy)
 
     try:
         place = None if click is None else parse_click(click)
@@ -86,9 +86,9 @@ def _run(settings: Settings, console: Console) -> int:
         TrackerConfig,
     )
     from sam2_rt.remote.engine_process import EngineProcess  # noqa: PLC0415
-    from streamer.announcer import Announcer  # noqa: PLC0415
     from streamer.media_workers import MediaWorkers  # noqa: PLC0415
     from streamer.server import Server  # noqa: PLC0415
+    from streamer.telemetry.announcer import Announcer  # noqa: PLC0415
 
     config = EngineConfig(
         model=settings.model,

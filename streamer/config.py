@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from streamer.deletion_cost_settings import DeletionCostSettings
-from streamer.limits import LimitSettings
-from streamer.placement import Placement
-from streamer.source_settings import SourceSettings
+from streamer.fleet.deletion_cost_settings import DeletionCostSettings
+from streamer.fleet.placement import Placement
+from streamer.session.limits import LimitSettings
+from streamer.sources.source_settings import SourceSettings
 
 
 def _check_address(text: str) -> str:

@@ -32,11 +32,11 @@ from sam2_rt.engine import EngineLost
 from sam2_rt.remote.engine_process import EngineProcess
 from sam2_rt.remote.remote_engine import EngineAddress
 from sam2_rt.steps import Steps
-from streamer import logs
-from streamer.announcer import Loaded, Loading
 from streamer.config import Settings, url_of
-from streamer.metrics import MULTIPROCESS
 from streamer.server import Server
+from streamer.telemetry import logs
+from streamer.telemetry.announcer import Loaded, Loading
+from streamer.telemetry.metrics import MULTIPROCESS
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sam2_rt import rle
 from sam2_rt.tracking.prompt import MAX_POINTS, Point, Prompt, PromptError
-from streamer.handover import MigrateMessage, Resumed, ResumeMessage
 from streamer.message import ErrorCode, Message, ProtocolError, RtpTimestamp, Seq, TrackId
-from streamer.output import ConfigureMessage
-from streamer.stats import StatsMessage
-from streamer.wishes import AutoMessage, MasksMessage
+from streamer.picture.output import ConfigureMessage
+from streamer.session.handover import MigrateMessage, Resumed, ResumeMessage
+from streamer.session.stats import StatsMessage
+from streamer.session.wishes import AutoMessage, MasksMessage
 
 __all__ = [
     "AutoMessage",
@@ -29,7 +29,7 @@ VERSION: Final = 1
 CONTROL: Final = "control"
 """Label of the reliable, ordered channel of JSON texts. The client opens it before its offer."""
 MASKS: Final = "masks"
-"""Label of the unordered channel without retransmission: streamer.mask_frame's messages."""
+"""Label of the unordered channel without retransmission: streamer.masks.mask_frame's messages."""
 
 MAX_MESSAGE_BYTES: Final = 65_536
 """Of one control message, in UTF-8."""

@@ -10,8 +10,8 @@ from typing import Final
 
 import uvicorn
 
-from streamer.app import create_app
 from streamer.config import Settings
+from streamer.http.app import create_app
 from streamer.protocol import MAX_MESSAGE_BYTES
 from streamer.service import Service
 from streamer.worker import Steps, Worker, WorkerState
@@ -25,7 +25,7 @@ _SWITCH_INTERVAL_S: Final = 0.0005
 
 
 class Server(uvicorn.Server):
-    """Serves streamer.app until a signal, or until its worker dies."""
+    """Serves streamer.http.app until a signal, or until its worker dies."""
 
     def __init__(
         self,

@@ -12,32 +12,32 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from streamer import turn
-from streamer.admission import Admission, Full
-from streamer.bearer import Guard
 from streamer.config import Settings
-from streamer.deletion_cost import writing
-from streamer.drain import tell_to_leave
-from streamer.hop import Hop
-from streamer.link_watch import LinkWatch
-from streamer.loop_lag import measure_lag
-from streamer.media_settings import as_told, prepare_rtc
-from streamer.metrics import MULTIPROCESS, Metrics
-from streamer.metrics_server import MetricsServer
-from streamer.output import Output
-from streamer.pace import Pace
-from streamer.parking import Parking
-from streamer.peer import Peer
-from streamer.placement import Load
-from streamer.resume import GoingOn, Seals, Teller, accept, go_on, session_of
+from streamer.fleet.deletion_cost import writing
+from streamer.fleet.drain import tell_to_leave
+from streamer.fleet.hop import Hop
+from streamer.fleet.placement import Load
+from streamer.http.bearer import Guard
+from streamer.media import turn
+from streamer.media.media_settings import as_told, prepare_rtc
+from streamer.media.peer import Peer
+from streamer.media.watchers import Watchers
+from streamer.picture.output import Output
 from streamer.rtc.fragment import Fragment
 from streamer.rtc.ports import NoPorts, PortRange
-from streamer.session import Session
-from streamer.stay import FIRST_TIME, Answer, Stay, UnknownSession, Visit
-from streamer.tracing import open_tracer
-from streamer.viewer import Outcome, Viewer
-from streamer.vitals import Vitals
-from streamer.watchers import Watchers
+from streamer.session.admission import Admission, Full
+from streamer.session.pace import Pace
+from streamer.session.parking import Parking
+from streamer.session.resume import GoingOn, Seals, Teller, accept, go_on, session_of
+from streamer.session.session import Session
+from streamer.session.stay import FIRST_TIME, Answer, Stay, UnknownSession, Visit
+from streamer.session.viewer import Outcome, Viewer
+from streamer.telemetry.link_watch import LinkWatch
+from streamer.telemetry.loop_lag import measure_lag
+from streamer.telemetry.metrics import MULTIPROCESS, Metrics
+from streamer.telemetry.metrics_server import MetricsServer
+from streamer.telemetry.tracing import open_tracer
+from streamer.telemetry.vitals import Vitals
 from streamer.worker import Steps, Worker
 
 log = logging.getLogger(__name__)

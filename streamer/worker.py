@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVarTuple
 
 from sam2_rt.engine import Adopted, EngineLost, StepRequest, StepResult, StreamLost
 from sam2_rt.steps import EngineInfo, Steps
-from streamer.journey import StepTimes, TimedStep
+from streamer.session.journey import StepTimes, TimedStep
 
 __all__ = ["EngineInfo", "Steps", "Worker", "WorkerDied", "WorkerState"]
 

@@ -57,13 +57,13 @@ STREAMER_MAY_IMPORT = {
     "sam2_rt.tracking.prompt",
 }
 # The demo makes and reads clips; it is a program beside the service, not a part of it.
-STREAMER_EXCEPTIONS = {"streamer.demo": {"sam2_rt.data.clip", "sam2_rt.data.ball_clip"}}
+STREAMER_EXCEPTIONS = {"streamer.demo.demo": {"sam2_rt.data.clip", "sam2_rt.data.ball_clip"}}
 OWNERS = {
-    "aiortc": ("streamer.peer", "streamer.rtc", "streamer.client", "load.echo"),
+    "aiortc": ("streamer.media", "streamer.rtc", "streamer.client", "load.echo"),
     "aioice": ("streamer.rtc", "load.echo"),
-    "fastapi": ("streamer.app",),
-    "prometheus_client": ("streamer.metrics", "streamer.media_workers"),
-    "opentelemetry": ("streamer.tracing_otel",),
+    "fastapi": ("streamer.http",),
+    "prometheus_client": ("streamer.telemetry", "streamer.media_workers"),
+    "opentelemetry": ("streamer.telemetry.tracing_otel",),
     "torch": ("sam2_rt",),
     "asyncio": ("streamer", "load"),
 }
@@ -73,7 +73,7 @@ TORCH_FREE = (
     "sam2_rt.rle",
     "sam2_rt.tracking.prompt",
     "streamer.protocol",
-    "streamer.mask_frame",
+    "streamer.masks.mask_frame",
     "streamer.client",
 )
 

@@ -16,8 +16,8 @@ from aiortc.rtcrtpsender import RTCEncodedFrame
 import streamer.rtc.h264_encoder
 import streamer.rtc.vp8_encoder  # noqa: F401 (both put their encoders into aiortc)
 from sam2_rt.tracking.frame import Frame
-from streamer.picture import to_picture
-from streamer.slot import Slot
+from streamer.picture.picture import to_picture
+from streamer.session.slot import Slot
 
 KEY_INTERVAL_S: Final = 0.5
 """Between key frames that are asked for: many watchers may ask, and each frame costs all."""

@@ -10,13 +10,13 @@ from typing import Final
 
 import av
 
-from streamer.picture import TIME_BASE, to_frame
+from streamer.picture.picture import TIME_BASE, to_frame
+from streamer.session.viewer import Arrival, FrameTooLarge
 from streamer.sources.bridge import Bridge
 from streamer.sources.place import Camera, Place, VideoFile
 from streamer.sources.reading import Feed, Reading, Unreadable, of_device, of_file, of_rtsp
 from streamer.sources.relay import Relay
 from streamer.sources.timeline import Pace, Timeline
-from streamer.viewer import Arrival, FrameTooLarge
 
 log = logging.getLogger(__name__)
 

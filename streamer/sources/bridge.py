@@ -5,7 +5,7 @@ import contextlib
 import threading
 from typing import Generic, TypeVar
 
-from streamer.slot import Slot
+from streamer.session.slot import Slot
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from streamer.source_settings import SourceSettings
+from streamer.sources.source_settings import SourceSettings
 
 MAX_URL_CHARACTERS: Final = 2048
 _RESOLVE_S: Final = 5.0

@@ -4,11 +4,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from streamer.admission import Admission, Full, FullKind
-from streamer.grant import Grant
+from streamer.http.grant import Grant
 from streamer.service import Service
+from streamer.session.admission import Admission, Full, FullKind
+from streamer.session.stay import Stay, UnknownSession, Visit
 from streamer.sources.source import Source
-from streamer.stay import Stay, UnknownSession, Visit
 
 _REMEMBERED_ENDS: Final = 64
 _KINDS: Final[dict[FullKind, FullKind]] = {

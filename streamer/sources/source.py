@@ -1,4 +1,4 @@
-"""Source: a streamer.viewer.Viewer that fetches its frames by itself and speaks no WebRTC."""
+"""Source: a Viewer of a session that fetches its frames by itself and speaks no WebRTC."""
 
 import asyncio
 import logging
@@ -8,12 +8,12 @@ from typing import Final, Literal
 
 from sam2_rt.tracking.frame import Frame
 from streamer.config import Settings
-from streamer.inbox import Inbox
 from streamer.message import Message
+from streamer.session.inbox import Inbox
+from streamer.session.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
 from streamer.sources.attempt import Attempt, Output
 from streamer.sources.place import PlaceRefused, find, shown
 from streamer.sources.reading import Unreadable
-from streamer.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Final
 
-from streamer.picture import TIME_BASE
+from streamer.picture.picture import TIME_BASE
 
 _TICKS_PER_S: Final = TIME_BASE.denominator
 _MAX_BACK: Final = _TICKS_PER_S

@@ -7,10 +7,10 @@ import pytest
 from control_plane import Cluster, assets, control_plane
 
 from rendered import CHART, SHAPES, Object, helm_python, merged, pod_of, rendered, shape, the
-from streamer.deletion_cost import ANNOTATION, CostWriter
-from streamer.kube_api import InCluster, KubeApi
-from streamer.lease import Lease
-from streamer.placement import Load
+from streamer.fleet.deletion_cost import ANNOTATION, CostWriter
+from streamer.fleet.kube_api import InCluster, KubeApi
+from streamer.fleet.lease import Lease
+from streamer.fleet.placement import Load
 
 OWN_KINDS = {"v1", "apps/v1", "policy/v1", "autoscaling/v2"}
 OWN_KINDS |= {"networking.k8s.io/v1", "rbac.authorization.k8s.io/v1"}

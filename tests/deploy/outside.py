@@ -13,7 +13,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCIceServer
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
-import streamer.client_link
+import streamer.client.link
 from streamer.client import Client, Point
 
 
@@ -61,9 +61,9 @@ def relay_only(named: dict[str, str]) -> Iterator[None]:
     """Clients that are made meanwhile have nothing but this TURN server."""
     server = RTCIceServer(named["urls"], named["username"], named["credential"])
     relayed = RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
-    plain = streamer.client_link.RTCConfiguration
-    streamer.client_link.RTCConfiguration = lambda **_: relayed
+    plain = streamer.client.link.RTCConfiguration
+    streamer.client.link.RTCConfiguration = lambda **_: relayed
     try:
         yield
     finally:
-        streamer.client_link.RTCConfiguration = plain
+        streamer.client.link.RTCConfiguration = plain

@@ -7,7 +7,7 @@ from observed import DEPLOY
 
 from rendered import Object, container_of, pod_of, rendered
 from streamer.config import Settings
-from streamer.kube_api import SERVICE_ACCOUNT
+from streamer.fleet.kube_api import SERVICE_ACCOUNT
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]

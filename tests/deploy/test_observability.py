@@ -9,8 +9,8 @@ import yaml
 from observed import DEPLOY, Scraped, tool, value
 
 from rendered import rendered, the
-from streamer.admission import FullKind
-from streamer.viewer import Outcome
+from streamer.session.admission import FullKind
+from streamer.session.viewer import Outcome
 
 HERE = Path(__file__).parent
 DASHBOARD = json.loads((DEPLOY / "dashboard.json").read_text())

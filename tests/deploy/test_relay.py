@@ -17,7 +17,7 @@ from outside import get_a_mask, machine_s_address, named_server, relay_only
 from served import serving
 
 from fake_engine import FakeEngine
-from streamer.turn import mint
+from streamer.media.turn import mint
 
 SERVICE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["coturn"]
 NEAR = {"169.254.169.254", "192.168.77.1", "10.255.0.1", "127.0.0.1", "172.20.0.1"}

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from rendered import SHAPES, Object, container_of, pod_of, rendered, the
-from streamer.kube_api import SERVICE_ACCOUNT
+from streamer.fleet.kube_api import SERVICE_ACCOUNT
 
 WITH = ["all-on", "gpu-keda"]
 

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from load.fleet import ASKED_PODS, Fleet, Placement, Pod, Victim, bucket
-from streamer.hop import MAX_ASKED
+from streamer.fleet.hop import MAX_ASKED
 
 
 def fleet(loads: list[int], placement: Placement, victim: Victim) -> Fleet:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from streamer.kube_api import MERGE_PATCH, InCluster
+from streamer.fleet.kube_api import MERGE_PATCH, InCluster
 
 PODS = "/api/v1/namespaces/masks/pods"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/masks/leases"

@@ -1,4 +1,4 @@
-"""A streamer.viewer.Viewer without a network: frames are fed, what was sent is kept."""
+"""A streamer.session.viewer.Viewer without a network: frames are fed, what was sent is kept."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sam2_rt.tracking.frame import Frame
-from streamer.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
+from streamer.session.viewer import Arrival, FrameTooLarge, Outcome, ViewerLeft
 
 IN_ORIGIN, OUT_ORIGIN = 4_294_967_000, 500
 """RTP timestamps of pts 0; the first wraps soon."""

@@ -20,7 +20,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 from fake_viewer import eventually
 
-from streamer import mask_frame
+from streamer.masks import mask_frame
 
 
 class Camera(VideoStreamTrack):

@@ -9,8 +9,8 @@ import uvicorn
 from served import Served
 
 from fake_engine import FakeEngine
-from streamer.app import create_app
 from streamer.config import Settings
+from streamer.http.app import create_app
 
 SECRET = "what all pods of these tests know, and nobody else"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import uvicorn
 
 from fake_engine import FakeEngine
-from streamer.app import create_app
 from streamer.config import Settings
+from streamer.http.app import create_app
 from streamer.service import Service
 from streamer.worker import Steps
 

@@ -10,9 +10,9 @@ from fake_viewer import FakeViewer
 
 from fake_engine import FakeEngine
 from streamer.config import Settings
-from streamer.metrics import Metrics
-from streamer.session import Session
-from streamer.viewer import Outcome
+from streamer.session.session import Session
+from streamer.session.viewer import Outcome
+from streamer.telemetry.metrics import Metrics
 from streamer.worker import Worker
 
 

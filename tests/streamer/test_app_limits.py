@@ -14,7 +14,7 @@ from loopback import OtherSide
 from served import Served, serving
 from session_stage import stage
 
-from streamer.viewer import Outcome
+from streamer.session.viewer import Outcome
 
 SECRET = "s" * 32
 

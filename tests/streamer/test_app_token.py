@@ -8,11 +8,11 @@ import httpx
 import jwt
 import pytest
 import websockets
+from clients import grey_frames, masks_with
 from fake_viewer import eventually
 from loopback import OtherSide
 from playwright.async_api import Browser
 from served import serving
-from test_client import grey_frames, masks_with
 from test_serve import line_with, served
 
 from streamer.client import Client, Unauthorised

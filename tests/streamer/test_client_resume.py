@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from clients import grey_frames, masks_with, to_the_end
 from fake_viewer import eventually
 from served import serving
-from test_client import grey_frames, masks_with, to_the_end
 
 from fake_engine import FakeEngine
-from streamer import client_link
 from streamer.client import Client, ConnectError, ConnectionLost, Masks, Point
+from streamer.client import link as client_link
 
 SECRET = "a secret that the services of one name share"
 TRACK = 7

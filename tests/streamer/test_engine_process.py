@@ -3,9 +3,9 @@
 import os
 import signal
 
+from clients import grey_frames
 from fake_viewer import eventually
 from served import serving
-from test_client import grey_frames
 from test_client_resume import TRACK, goes_on, track_something
 
 from fake_engine import FakeEngine

@@ -18,11 +18,11 @@ from fake_viewer import eventually
 from lossy import Kind, Link, lossy
 from served import serving
 
-import streamer.peer
+import streamer.media.peer
 from fake_engine import NO_LOGITS, FakeEngine
 from sam2_rt.engine import StepRequest, StepResult
 from streamer.client import Client, Masks, Point, ReturnedFrame
-from streamer.client_link import running
+from streamer.client.link import running
 from streamer.rtc.jitter_buffer import Intake, release_at_once
 
 log = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ def intakes(monkeypatch: pytest.MonkeyPatch) -> list[Intake]:
         made.append(release_at_once(receiver))
         return made[-1]
 
-    monkeypatch.setattr(streamer.peer, "release_at_once", note)
+    monkeypatch.setattr(streamer.media.peer, "release_at_once", note)
     return made
 
 

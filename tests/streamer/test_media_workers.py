@@ -13,12 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from clients import grey_frames
 from pydantic import SecretStr, ValidationError
-from test_client import grey_frames
 from test_client_resume import TRACK, first_after, free_port, goes_on, is_ready, track_something
 
 from streamer.client import Client
-from streamer.client_errors import ServiceFull
+from streamer.client.errors import ServiceFull
 from streamer.config import Settings
 from streamer.media_workers import share_of
 

@@ -4,7 +4,7 @@ from fake_viewer import eventually
 from loopback import connected
 from served import Served, serving
 
-from streamer.journey import Stage, Way
+from streamer.session.journey import Stage, Way
 
 
 def series(served: Served) -> dict[tuple[str, ...], float]:

@@ -18,7 +18,7 @@ from served import Served, serving
 from session_stage import stage
 
 from streamer.client import Client, Point, Refused
-from streamer.output import Mode
+from streamer.picture.output import Mode
 
 WIDTH, HEIGHT, FPS = 320, 192, 30
 IN, OUT = (96, 160), (20, 20)

@@ -7,11 +7,11 @@ from loopback import OtherSide, connected
 from served import serving
 
 from fake_engine import FakeEngine
-from streamer.admission import Full
 from streamer.config import Settings
-from streamer.peer import Peer
+from streamer.media.peer import Peer
 from streamer.rtc.offer import OfferError
 from streamer.service import Service
+from streamer.session.admission import Full
 
 
 def count(service: Service, name: str, **labels: str) -> float:

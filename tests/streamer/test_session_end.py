@@ -6,7 +6,7 @@ import pytest
 from fake_viewer import FakeViewer
 from session_stage import stage
 
-from streamer.viewer import Outcome
+from streamer.session.viewer import Outcome
 
 
 class Unclosable(FakeViewer):

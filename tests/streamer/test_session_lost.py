@@ -9,12 +9,12 @@ from session_stage import Stage, stage
 from fake_engine import FakeEngine
 from sam2_rt.engine import StepRequest, StepResult, TickLost
 from sam2_rt.tracking.prompt import Prompt
-from streamer import losses
-from streamer.handover import Resumed
-from streamer.prompt_queue import Asked
 from streamer.protocol import AckMessage, ErrorMessage
-from streamer.resume import GoingOn
-from streamer.viewer import Outcome
+from streamer.session import losses
+from streamer.session.handover import Resumed
+from streamer.session.prompt_queue import Asked
+from streamer.session.resume import GoingOn
+from streamer.session.viewer import Outcome
 
 CLICK = [[0.5, 0.5, 1]]
 

@@ -23,8 +23,8 @@ from pods import SECRET, free_ports
 
 from sam2_rt.data.ball_clip import BALLOON_ID, SyntheticFrame, make_clip
 from streamer.client import Client, Masks, Point
-from streamer.mask_frame import ObjectState
-from streamer.peer_key import PeerKey
+from streamer.fleet.peer_key import PeerKey
+from streamer.masks.mask_frame import ObjectState
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, expect
 from stage import HAS_LATENCY, PIXEL, staged
 
-from streamer.mask_frame import (
+from streamer.masks.mask_frame import (
     MaskFrame,
     MaskFrameError,
     ObjectMask,

@@ -12,8 +12,8 @@ from test_app_token import SECRET, token
 from test_web_resume import fall_silent
 
 from fake_engine import FakeEngine
-from streamer.bearer import Guard
 from streamer.config import Settings
+from streamer.http.bearer import Guard
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 

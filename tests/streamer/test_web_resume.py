@@ -10,7 +10,7 @@ from served import serving
 from test_client_resume import free_port, program
 
 from fake_engine import FakeEngine
-from streamer.peer import Peer
+from streamer.media.peer import Peer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 

@@ -11,7 +11,7 @@ from loopback import OtherSide
 from served import serving
 
 from streamer.config import Settings
-from streamer.media_settings import prepare_rtc
+from streamer.media.media_settings import prepare_rtc
 from streamer.rtc import egress
 from streamer.rtc.egress import is_blocked
 from streamer.rtc.fragment import parse, usable

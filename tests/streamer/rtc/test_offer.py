@@ -3,7 +3,7 @@ import random
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 
-from streamer.peer import Peer
+from streamer.media.peer import Peer
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.offer import OfferError, check
 

@@ -5,7 +5,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcsctptransport import RTCSctpTransport
 from loopback import OtherSide
 
-from streamer.peer import Peer
+from streamer.media.peer import Peer
 from streamer.rtc.addresses import use_addresses
 from streamer.rtc.retransmission import INITIAL_S, MAX_INIT_RETRANSMISSIONS, MIN_S
 

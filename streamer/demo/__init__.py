@@ -1,0 +1,1 @@
+"""`streamer demo`: a clip through a service of its own."""

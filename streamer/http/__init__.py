@@ -1,0 +1,1 @@
+"""What is said over HTTP: signalling, prompts, masks, probes and the page."""

@@ -1,0 +1,1 @@
+"""Masks on their way to viewers: made to fit, encoded, sent."""

@@ -1,0 +1,1 @@
+"""Connections that carry media: viewers, watchers, and what they need to get through."""

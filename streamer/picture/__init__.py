@@ -1,0 +1,1 @@
+"""The returned picture: modes, effects, edges."""

@@ -1,0 +1,1 @@
+"""One viewer's stay: frame loop, conversation, limits, and how it goes on elsewhere."""
