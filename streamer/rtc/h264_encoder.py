@@ -11,12 +11,11 @@ from typing import Final
 
 import aiortc.codecs
 import av
-import numpy as np
 from aiortc.codecs import h264
 from aiortc.codecs.h264 import MAX_FRAME_RATE, H264Encoder
 from av.video.codeccontext import VideoCodecContext
-from av.video.plane import VideoPlane
-from numpy.typing import NDArray
+
+from streamer.rtc.own_frame import cropped
 
 VBV_S: Final = 0.1
 """What the codec may send at once, in seconds of the highest bitrate: the size of a key frame."""
@@ -78,18 +77,9 @@ def _even(frame: av.VideoFrame) -> av.VideoFrame:
     """The frame less its last odd row and column: x264 halves the chroma and takes no odd sizes."""
     if frame.width % 2 == 0 and frame.height % 2 == 0:
         return frame
-    cropped = av.VideoFrame(frame.width // 2 * 2, frame.height // 2 * 2, frame.format.name)
-    for source, target in zip(frame.planes, cropped.planes, strict=True):
-        size = target.width, target.height
-        _pixels(target, *size)[:] = _pixels(source, *size)
-    cropped.pts, cropped.time_base = frame.pts, frame.time_base
-    return cropped
-
-
-def _pixels(plane: VideoPlane, width: int, height: int) -> NDArray[np.uint8]:
-    """The plane's first pixels [height, width] in place."""
-    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    return lines[:height, :width]
+    even = cropped(frame, frame.width // 2 * 2, frame.height // 2 * 2)
+    even.pts, even.time_base = frame.pts, frame.time_base
+    return even
 
 
 # get_encoder() looks the class up by this name.

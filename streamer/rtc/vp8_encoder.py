@@ -20,6 +20,8 @@ from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
 from av.frame import Frame
 from av.video.codeccontext import VideoCodecContext
 
+from streamer.rtc.own_frame import own_frame
+
 MAX_KEY_PERCENT: Final = 600
 """Of the mean frame: how large a key frame may be; six frames are a fifth of a second."""
 
@@ -66,10 +68,11 @@ class ExactVp8Encoder(Vp8Encoder):
         self._codec_s += max(elapsed_s * pace, float(_TICK))  # libvpx takes no time twice
         self._last_ticks = timestamp
         codec.bit_rate = self.target_bitrate  # so that aiortc takes it for fitting
-        before = frame.pts, frame.time_base
-        frame.pts, frame.time_base = math.ceil(self._codec_s / _TICK), _TICK
-        payloads, _ = super().encode(frame, force_keyframe)
-        frame.pts, frame.time_base = before
+        if frame.format.name != "yuv420p":
+            frame = frame.reformat(format="yuv420p")
+        own = own_frame(frame)  # whose times are the codec's: another sender may read the frame's
+        own.pts, own.time_base = math.ceil(self._codec_s / _TICK), _TICK
+        payloads, _ = super().encode(own, force_keyframe)
         return payloads, timestamp
 
 

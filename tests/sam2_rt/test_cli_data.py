@@ -16,7 +16,8 @@ app.command()(scenes)
 @pytest.fixture
 def run():
     runner = CliRunner()
-    return lambda *arguments: runner.invoke(app, [str(argument) for argument in arguments])
+    wide = {"COLUMNS": "400"}  # so that no path is broken into lines
+    return lambda *arguments: runner.invoke(app, [str(one) for one in arguments], env=wide)
 
 
 def test_a_contact_sheet_has_a_row_a_clip(run, tmp_path):

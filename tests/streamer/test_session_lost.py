@@ -82,7 +82,7 @@ async def test_a_prompt_of_a_lost_frame_is_answered_so_that_it_can_be_said_again
         viewer.hear(type="prompt", seq=5, track_id=2, points=CLICK)
         await lose(here, viewer, 2)
         assert words(viewer) == [("frame_lost", 5), ("frame_lost", None)]
-        assert here.count("prompts_total", outcome="frame_lost") == 1
+        assert here.count("prompts_total", kind="points", outcome="frame_lost") == 1
         viewer.hear(type="prompt", seq=6, track_id=2, points=CLICK)
         viewer.feed(pts=3)
         assert (await viewer.until("ack", 2))["seq"] == 6

@@ -50,6 +50,21 @@ def test_libvpx_takes_every_option_of_live_video():
     assert {"deadline": "realtime", "lag-in-frames": "0"}.items() <= OPTIONS.items()
 
 
+def test_the_frame_s_own_times_are_left_alone_while_it_is_encoded(monkeypatch: pytest.MonkeyPatch):
+    shared = picture(7)
+    seen: list[tuple[int | None, bytes]] = []
+
+    def look(_encoder: object, frame: av.VideoFrame, _key: bool = False) -> tuple[list[bytes], int]:  # noqa: FBT001, FBT002
+        seen.append((shared.pts, bytes(frame.planes[0])))
+        frame.pts = 0
+        return [], 0
+
+    monkeypatch.setattr(Vp8Encoder, "encode", look)
+    ExactVp8Encoder().encode(shared)
+    assert seen == [(21_000, bytes(shared.planes[0]))]
+    assert shared.pts == 21_000
+
+
 def test_each_frame_comes_out_at_once_and_can_be_decoded():
     encoder, decoder = ExactVp8Encoder(), Vp8Decoder()
     for row in range(5):

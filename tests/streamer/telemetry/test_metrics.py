@@ -33,7 +33,7 @@ def test_two_services_in_one_process_count_apart():
     assert second.registry.get_sample_value("streamer_frames_received_total", {}) == 0
 
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def written(pattern: str, folder: str) -> set[tuple[str, ...]]:
