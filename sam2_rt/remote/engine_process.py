@@ -77,6 +77,12 @@ class EngineProcess:
     def connect(self) -> RemoteEngine:
         """The engine, which is loaded first if it is not there. Raises as ensure()."""
         self.ensure()
+        try:
+            return self.address.connect()
+        except EngineLost:  # one that was just killed looks alive for a moment
+            with self._lock:
+                self._end()
+        self.ensure()
         return self.address.connect()
 
     def _start(self) -> None:

@@ -99,6 +99,24 @@ def test_when_it_is_killed_its_callers_hear_of_it_and_the_next_one_has_another(
     assert one(another.step([StepRequest(another.open(), frame(0))])).index == 0
 
 
+def test_one_that_looks_alive_and_does_not_answer_is_replaced(
+    process: EngineProcess, monkeypatch: pytest.MonkeyPatch
+):
+    process.connect().hang_up()
+    before = process.pid
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    ended = os.pidfd_open(before)
+    assert select.select([ended], [], [], 30)[0]
+    os.close(ended)
+    alive = type(process._process).is_alive
+    monkeypatch.setattr(  # as in the moment before it is seen to have ended
+        type(process._process), "is_alive", lambda self: self.pid == before or alive(self)
+    )
+    assert process.connect().info.model == "nano"
+    assert process.pid != before
+
+
 def test_what_keeps_it_from_loading_is_told():
     config = EngineConfig(device="cuda:77")
     with (
