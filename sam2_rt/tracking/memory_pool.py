@@ -1,8 +1,9 @@
 """MemoryPool: room for the memories of all tracks of a device, taken once."""
 
+import math
+import mmap
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,9 +101,10 @@ def _room_of_a_track(max_conditioning: int) -> tuple[int, int]:
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Numbers that are finite before they are first written, because padding reads and masks them.
 
-    On a CPU a page costs nothing until it is written, which torch.zeros would do at once.
+    On a CPU a page of an own mapping costs nothing until it is written. torch.zeros writes all
+    at once, and calloc clears what it takes from memory that the process kept (host.prepare).
     """
     if device.type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
-    size = int(np.prod(shape)) * dtype.itemsize
-    return torch.from_numpy(np.zeros(size, np.uint8)).view(dtype).view(shape)
+    room = mmap.mmap(-1, math.prod(shape) * dtype.itemsize, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return torch.frombuffer(room, dtype=dtype).view(shape)
