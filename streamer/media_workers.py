@@ -13,7 +13,6 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,10 +28,11 @@ from rich.console import Console
 
 from sam2_rt import host as machine
 from sam2_rt.engine import EngineLost
-from sam2_rt.remote.engine_process import EngineProcess
+from sam2_rt.remote.engine_process import EngineProcess, end_with_parent
 from sam2_rt.remote.remote_engine import EngineAddress
 from sam2_rt.steps import Steps
 from streamer.config import Settings, url_of
+from streamer.patience import Patience
 from streamer.server import Server
 from streamer.telemetry import logs
 from streamer.telemetry.announcer import Loaded, Loading
@@ -56,7 +56,7 @@ class _Place:
     door: socket.socket
     """On loopback, for its peers."""
     process: BaseProcess | None = None
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_DEATHS))
+    patience: Patience = field(default_factory=lambda: Patience(_MAX_DEATHS, _DEATHS_S))
 
     @property
     def is_alive(self) -> bool:
@@ -150,11 +150,9 @@ class MediaWorkers:
         if place.process is not None:
             log.error("a media worker ended with %s, and its sessions", place.process.exitcode)
             mark_process_dead(place.process.pid)  # type: ignore[no-untyped-call]
-            now_s = time.monotonic()
-            if len(place.deaths) == _MAX_DEATHS and now_s - place.deaths[0] < _DEATHS_S:
+            if place.patience.is_over_with():
                 self._signal = signal.SIGINT
                 return False
-            place.deaths.append(now_s)
         sockets = Sockets(public, place.door)
         arguments = (place.settings, self._engine.address, sockets, self._heard_by)
         make = self._context.Process
@@ -172,7 +170,7 @@ class MediaWorkers:
 
     def _keep_engine(self) -> None:
         """A thread: starts the engine, and starts it anew when it died."""
-        losses = deque[float](maxlen=_MAX_DEATHS)
+        patience = Patience(_MAX_DEATHS, _DEATHS_S)
         is_told = False
         while not self._is_ending.is_set():
             try:
@@ -181,11 +179,9 @@ class MediaWorkers:
                     self._tell()
                     is_told = True
             except EngineLost as lost:
-                now_s = time.monotonic()
-                if len(losses) == _MAX_DEATHS and now_s - losses[0] < _DEATHS_S:
+                if patience.is_over_with():
                     self._give_up(lost)
                     return
-                losses.append(now_s)
             except Exception as error:  # noqa: BLE001 (whatever loading raises is told and ends all)
                 self._give_up(error)
                 return
@@ -259,7 +255,7 @@ def _serve(
 ) -> None:
     """All that happens in a media worker."""
     machine.prepare()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     logs.start(settings.log_level, settings.log_format, Console(stderr=True))
     host, port = sockets.public.getsockname()[:2]
     with _bound(host, port) as mine:  # the kernel shares viewers out between those that listen
@@ -267,10 +263,3 @@ def _serve(
         server = Server(settings, engine.connect_when_loaded, *tell)
         code = server.run_to_end([mine, sockets.door])
     os._exit(code)  # whatever its engine thread waits for
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(0)

@@ -6,7 +6,6 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any, Final, TypeVarTuple
 
 from sam2_rt.engine import Adopted, EngineLost, StepRequest, StepResult, StreamLost
 from sam2_rt.steps import EngineInfo, Steps
+from streamer.patience import Patience
 from streamer.session.journey import StepTimes, TimedStep
 
 __all__ = ["EngineInfo", "Steps", "Worker", "WorkerDied", "WorkerState"]
@@ -151,16 +151,14 @@ class Worker:
 
     def _run(self) -> None:
         """The thread."""
-        losses = deque[float](maxlen=_MAX_LOSSES)
+        patience = Patience(_MAX_LOSSES, _LOSSES_S)
         try:
             while self.state is not WorkerState.STOPPED:
                 try:
                     self._live()
                 except EngineLost as lost:
-                    now_s = time.monotonic()
-                    if len(losses) == _MAX_LOSSES and now_s - losses[0] < _LOSSES_S:
+                    if patience.is_over_with():
                         raise
-                    losses.append(now_s)
                     self._tell_loop(self._lose, lost, self._batch)
                     self._batch = []
         except BaseException as fault:  # noqa: BLE001 (the end of the thread must reach the loop)

@@ -117,7 +117,7 @@ def _live(load: Callable[[], Steps], address: EngineAddress, told: Connection) -
     """All that happens in the process. It ends with the one that started it."""
     machine.prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too: its callers leave first
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         engine = load()
         listener = Listener(address.path, backlog=8, authkey=address.key)
@@ -129,8 +129,13 @@ def _live(load: Callable[[], Steps], address: EngineAddress, told: Connection) -
     Host(engine, listener).serve()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Makes this process, which another one spawned, end when that one does, however it does."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
-    assert parent is not None
+    assert parent is not None, "for processes of multiprocessing"
     parent.join()
     os._exit(0)  # nobody is left to say anything to

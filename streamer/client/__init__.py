@@ -1,20 +1,18 @@
 """The Python client of the service. No torch."""
 
-from streamer.client.client import (
-    Ack,
-    Client,
+from sam2_rt.tracking.prompt import Point
+from streamer.client.arrivals import ClientStats, Masks, ReturnedFrame
+from streamer.client.client import Client
+from streamer.client.errors import (
     ClientError,
-    ClientStats,
     ConnectError,
     ConnectionLost,
-    Masks,
-    Point,
     Refused,
-    ReturnedFrame,
-    SentFrame,
     ServiceFull,
     Unauthorised,
 )
+from streamer.client.track import SentFrame
+from streamer.protocol import AckMessage as Ack
 
 __all__ = [
     "Ack",

@@ -28,12 +28,8 @@ from sam2_rt.tracking.prompt import Point, Prompt
 from streamer.client.arrivals import Arrivals, ClientStats, Masks, ReturnedFrame
 from streamer.client.control import log_refusal
 from streamer.client.errors import (
-    ClientError,
     ConnectError,
     ConnectionLost,
-    Refused,
-    ServiceFull,
-    Unauthorised,
 )
 from streamer.client.link import Counts, Link, pauses, running
 from streamer.client.signalling import Signalling
@@ -42,22 +38,6 @@ from streamer.picture.output import Mode
 from streamer.protocol import AckMessage as Ack
 from streamer.protocol import EventMessage, HelloMessage
 from streamer.session.handover import How
-
-__all__ = [
-    "Ack",
-    "Client",
-    "ClientError",
-    "ClientStats",
-    "ConnectError",
-    "ConnectionLost",
-    "Masks",
-    "Point",
-    "Refused",
-    "ReturnedFrame",
-    "SentFrame",
-    "ServiceFull",
-    "Unauthorised",
-]
 
 RESUME_S: Final = 20.0
 """For which another connection is tried for when one has died."""

@@ -1,16 +1,15 @@
 """GET /sessions/{id}/masks: a session's masks over a WebSocket, for who speaks no WebRTC."""
 
-import asyncio
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, WebSocket
-from starlette.websockets import WebSocketDisconnect
 
 from streamer.http.problem import Problem
-from streamer.http.sockets import admit_socket, close_socket, refuse_socket
+from streamer.http.sockets import admit_socket, close_socket, refuse_socket, send_all
 from streamer.masks.mask_reader import MaskReader
 from streamer.session.stay import Stay, UnknownSession
+from streamer.until_first import until_first
 
 FORMS: Final = ("binary", "coco")
 """As the control channel's `masks` message names them; `?form=`, the first if there is none."""
@@ -34,30 +33,13 @@ async def send_masks(socket: WebSocket, session_id: str) -> None:
 
 async def _serve(socket: WebSocket, stay: Stay, reader: MaskReader) -> None:
     """Until the session or the reader has gone."""
-    parts = (_send(socket, reader), until_left(socket), stay.has_ended.wait())
-    sending, *_ = tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    if sending.done() and not sending.cancelled():
+    sending, *_ = await until_first(
+        send_all(socket, reader.read), until_left(socket), stay.has_ended.wait()
+    )
+    if not sending.cancelled():
         sending.result()
     if stay.has_ended.is_set():
         await close_socket(socket, "the session has ended")
-
-
-async def _send(socket: WebSocket, reader: MaskReader) -> None:
-    try:
-        while True:
-            message = await reader.read()
-            if isinstance(message, str):
-                await socket.send_text(message)
-            else:
-                await socket.send_bytes(message)
-    except WebSocketDisconnect:
-        return
 
 
 async def until_left(socket: WebSocket) -> None:

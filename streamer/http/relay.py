@@ -1,18 +1,17 @@
 """A WebSocket of a session that another pod has: message by message, nothing kept."""
 
-import asyncio
 import contextlib
 from typing import Final
 
 from fastapi import Response, WebSocket
-from starlette.websockets import WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from streamer.fleet.fleet import Fleet, OwnerGone
 from streamer.fleet.peer_key import HEADER
 from streamer.http.peer import gone_problem
-from streamer.http.sockets import admit_socket, close_socket
+from streamer.http.sockets import admit_socket, close_socket, send_all
+from streamer.until_first import until_first
 
 _MAX_MESSAGE_BYTES: Final = 1 << 24
 _MAX_UNREAD: Final = 2
@@ -53,30 +52,16 @@ async def relay(socket: WebSocket, fleet: Fleet, owner: str, target: str) -> Non
 
 
 async def _serve(socket: WebSocket, upstream: ClientConnection) -> None:
-    parts = (_send(socket, upstream), _hear(socket, upstream))
-    sending, leaving = tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    if sending.done() and not sending.cancelled():
+    sending, leaving = await until_first(_send(socket, upstream), _hear(socket, upstream))
+    if not sending.cancelled():
         sending.result()
     if leaving.cancelled():
         await close_socket(socket, upstream.close_reason or "the session's pod is gone: offer anew")
 
 
 async def _send(socket: WebSocket, upstream: ClientConnection) -> None:
-    try:
-        while True:
-            message = await upstream.recv()
-            if isinstance(message, str):
-                await socket.send_text(message)
-            else:
-                await socket.send_bytes(message)
-    except (WebSocketDisconnect, ConnectionClosed):
-        return
+    with contextlib.suppress(ConnectionClosed):
+        await send_all(socket, upstream.recv)
 
 
 async def _hear(socket: WebSocket, upstream: ClientConnection) -> None:

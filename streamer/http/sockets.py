@@ -1,5 +1,6 @@
 """What WebSockets of the service have in common: who may open one, and how it is refused."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -41,6 +42,19 @@ async def close_socket(socket: WebSocket, reason: str) -> None:
     try:
         await socket.close(_GOING_AWAY, reason)
     except (WebSocketDisconnect, RuntimeError):  # Starlette's, when the other end was faster
+        return
+
+
+async def send_all(socket: WebSocket, read: Callable[[], Awaitable[str | bytes]]) -> None:
+    """Each message as it is read, as text or as bytes, until whoever takes them has gone."""
+    try:
+        while True:
+            message = await read()
+            if isinstance(message, str):
+                await socket.send_text(message)
+            else:
+                await socket.send_bytes(message)
+    except WebSocketDisconnect:
         return
 
 

@@ -1,6 +1,5 @@
 """/sources: video that the service fetches by itself; its session is like a browser's."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -30,6 +29,7 @@ from streamer.sources.place import MAX_URL_CHARACTERS, Code, PlaceRefused
 from streamer.sources.reading import Unreadable
 from streamer.sources.registry import Record, Registry, Wish
 from streamer.sources.source import Controlled, Source, State
+from streamer.until_first import until_first
 
 _STATUS: Final[dict[Code, HTTPStatus]] = {
     "bad_url": HTTPStatus.BAD_REQUEST,
@@ -156,14 +156,7 @@ async def control_source(socket: WebSocket, session_id: str) -> None:
 
 async def _converse(socket: WebSocket, source: Source, inbox: Inbox[str]) -> None:
     """Until the session or the program has gone."""
-    tasks = [asyncio.ensure_future(part) for part in (_tell(socket, inbox), _hear(socket, source))]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    for task in tasks:
+    for task in await until_first(_tell(socket, inbox), _hear(socket, source)):
         if not task.cancelled():
             task.result()
     await close_socket(socket, f"the session has ended: {source.reason or 'by a wish'}"[:120])

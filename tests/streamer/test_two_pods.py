@@ -212,6 +212,14 @@ async def holds_on(client: Client, clip: Clip) -> None:
     assert not kinds & {"lost", "dropped", "removed", "occluded"}
 
 
+async def moved(client: Client, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    """It has its track elsewhere, from the first frame, and the gap is reported."""
+    gap = await until_moved(client)
+    report(capsys, what, gap)
+    await until(lambda: client.stats.moves == 1)
+    assert [item.track_id for item in gap.first.frame.objects] == [TRACK], "from the first frame"
+
+
 def report(capsys: pytest.CaptureFixture[str], what: str, gap: Gap) -> None:
     with capsys.disabled():
         words = f"{gap.frames} frames, {gap.seconds:.2f} s without a mask"
@@ -260,15 +268,9 @@ async def test_a_drained_pod_s_viewer_keeps_its_track_at_another(
 ):
     async with front_of(fleet.ports) as url, Client(url, film(clip)) as client:
         await follow_balloon(client, clip)
-        first = fleet.port_of(client.hello.session)
-        before = client._link
+        first, before = fleet.port_of(client.hello.session), client._link
         os.kill(fleet.pids[first], signal.SIGTERM)
-        gap = await until_moved(client)
-        report(capsys, "drain", gap)
-        await until(lambda: client.stats.moves == 1)
-        assert [item.track_id for item in gap.first.frame.objects] == [TRACK], (
-            "from the first frame"
-        )
+        await moved(client, capsys, "drain")
         assert (client.resumed, client.resumed_how) == ((TRACK,), "boxes")
         assert fleet.port_of(client.hello.session) != first
         assert str(before.lost.result()) == "the connection was closed", "by the client, at last"
@@ -281,15 +283,9 @@ async def test_a_killed_pod_s_viewer_is_told_to_offer_anew_and_keeps_its_track(
 ):
     async with front_of(fleet.ports) as url, Client(url, film(clip)) as client:
         await follow_balloon(client, clip)
-        first = fleet.port_of(client.hello.session)
-        before = client._link
+        first, before = fleet.port_of(client.hello.session), client._link
         os.kill(fleet.pids[first], signal.SIGKILL)
-        gap = await until_moved(client)
-        report(capsys, "kill -9", gap)
-        await until(lambda: client.stats.moves == 1)
-        assert [item.track_id for item in gap.first.frame.objects] == [TRACK], (
-            "from the first frame"
-        )
+        await moved(client, capsys, "kill -9")
         assert "the session is gone" in str(before.lost.result())
         assert (client.resumed, client.resumed_how) == ((TRACK,), "boxes")
         (last,) = set(fleet.ports) - set(fleet.ends) - {first}
