@@ -27,11 +27,13 @@ ErrorCode = Literal[
     "too_fast",
     "frame_lost",
     "ended",
+    "stopped",
     "internal",
 ]
 """`too_large`: a message or the video's frames. `too_fast`: more frames a second than are taken.
 `frame_lost`: the engine had no answer for a frame (of a prompt, with its seq): say it again.
-`ended`, `internal`: the last word."""
+`ended`, `stopped`, `internal`: the last word. After `ended`, which is by a limit of the session, a
+client does not come back by itself; after the others another connection may go on."""
 
 
 class ProtocolError(Exception):

@@ -168,8 +168,8 @@ class Service:
     async def answer(self, offer: str, visit: Visit = FIRST_TIME) -> Answer:
         """Lets a viewer in; with a resume token its tracks go on.
 
-        Raises Full (for want of UDP ports too), OfferError, NoCandidates, or TimeoutError when no
-        answer came to be.
+        Raises Full (for want of UDP ports too), TimeUp, OfferError, NoCandidates, or TimeoutError
+        when no answer came to be.
         """
         servers = turn.ice_servers(self.settings)
         used = servers if self.settings.uses_ice_servers else ()
@@ -184,7 +184,7 @@ class Service:
     ) -> Stay:
         """A session with what `make` makes, once `connect` has said what was agreed.
 
-        Raises Full, TimeoutError when connecting took too long, and what `connect` raises.
+        Raises Full, TimeUp, TimeoutError when connecting took too long, and what `connect` raises.
         """
         carried = accept(self._seals, visit.resume, self.metrics)
         if carried is None and self.is_ready:

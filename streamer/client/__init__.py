@@ -9,6 +9,8 @@ from streamer.client.errors import (
     ConnectionLost,
     Refused,
     ServiceFull,
+    SessionEnded,
+    SessionOver,
     Unauthorised,
 )
 from streamer.client.track import SentFrame
@@ -27,5 +29,7 @@ __all__ = [
     "ReturnedFrame",
     "SentFrame",
     "ServiceFull",
+    "SessionEnded",
+    "SessionOver",
     "Unauthorised",
 ]

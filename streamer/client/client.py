@@ -27,10 +27,7 @@ from sam2_rt import rle
 from sam2_rt.tracking.prompt import Point, Prompt
 from streamer.client.arrivals import Arrivals, ClientStats, Masks, ReturnedFrame
 from streamer.client.control import log_refusal
-from streamer.client.errors import (
-    ConnectError,
-    ConnectionLost,
-)
+from streamer.client.errors import ConnectError, ConnectionLost, SessionEnded, SessionOver
 from streamer.client.link import Counts, Link, pauses, running
 from streamer.client.signalling import Signalling
 from streamer.client.track import SentFrame, frames_of
@@ -48,6 +45,7 @@ _log = logging.getLogger(__name__)
 class Client:
     """A stay with the service: an async context manager, used once.
 
+    It raises SessionEnded, a kind of ConnectionLost, when the service ends it by one of its limits.
     When the connection dies or the service drains, it goes on over another one, and tracking with
     it, under the same ids. What was asked and not yet answered raises ConnectionLost.
     """
@@ -219,30 +217,44 @@ class Client:
             async with self._moving:
                 if link is not self._link:  # move() was faster
                     continue
-                found = await self._follow(link)
-                if found is None:
-                    self._end(link.lost.result())
+                try:
+                    found = await self._follow(link)
+                except ConnectionLost as lost:
+                    self._end(lost)
                     return
                 await self._take(found)
 
-    async def _follow(self, link: Link) -> Link | None:
-        """The connection after this one, which is lost or asked to be left; None: there is none."""
+    async def _follow(self, link: Link) -> Link:
+        """The connection after this one, which is lost or asked to be left.
+
+        Raises ConnectionLost when there is none, or the service has ended the session.
+        """
         if not link.lost.done():
             asked = link.control.migrate.result()
             found = await self._look_for(asked.url or self._url, asked.seconds)
             if found is not None:
                 return found
             await asyncio.wait((link.lost,))
-        return await self._look_for(self._url, self._resume_s)
+        lost = link.lost.result()
+        is_over = isinstance(lost, SessionEnded)
+        found = None if is_over else await self._look_for(self._url, self._resume_s)
+        if found is None:
+            raise lost
+        return found
 
     async def _look_for(self, url: str, seconds: float) -> Link | None:
-        """Another connection that goes on with the tracks; None when there was none in time."""
+        """Another connection that goes on with the tracks; None when there was none in time.
+
+        Raises SessionEnded.
+        """
         give_up_s = time.monotonic() + min(seconds, self._resume_s)
         for pause_s in pauses():
             if time.monotonic() >= give_up_s:
                 return None
             try:
                 return await self._open(url, self._link.control.resume)
+            except SessionOver as over:
+                raise SessionEnded(f"the service ended the session: {over}") from over
             except ConnectError as error:
                 _log.info("no other connection yet: %s", error)
             await asyncio.sleep(pause_s)

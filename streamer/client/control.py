@@ -33,6 +33,8 @@ class Control:
         self.hello: asyncio.Future[HelloMessage] = asyncio.get_running_loop().create_future()
         self.migrate: asyncio.Future[MigrateMessage] = asyncio.get_running_loop().create_future()
         """Settled when the service asks its client to go elsewhere."""
+        self.on_ended: Callable[[str], None] = lambda _reason: None
+        """Told why the service ends the session for good."""
         self.resume: str | None = None
         """The newest token."""
         self.stats: StatsMessage | None = None
@@ -76,10 +78,8 @@ class Control:
                 self.hello.set_result(message)
             case protocol.AckMessage(seq=int(seq)):
                 self._settle(seq, message)
-            case protocol.ErrorMessage(seq=int(seq)):
-                self._settle(seq, Refused(message.code, message.message))
             case protocol.ErrorMessage():
-                _log.warning("the service says: %s: %s", message.code, message.message)
+                self._hear_error(message)
             case protocol.EventMessage():
                 self._events.put(message)
             case protocol.StatsMessage():
@@ -90,6 +90,14 @@ class Control:
                 self.migrate.set_result(message)
             case _:
                 self.unread += 1
+
+    def _hear_error(self, error: protocol.ErrorMessage) -> None:
+        if error.seq is not None:
+            self._settle(error.seq, Refused(error.code, error.message))
+        elif error.code == "ended":
+            self.on_ended(error.message)
+        else:
+            _log.warning("the service says: %s: %s", error.code, error.message)
 
     def close(self, error: ConnectionLost | None) -> None:
         """Nothing more comes: settles all that waits."""

@@ -21,8 +21,16 @@ class ServiceFull(ConnectError):
         self.retry_after_s = retry_after_s
 
 
+class SessionOver(ConnectError):
+    """What was to go on is over; the service would begin another session."""
+
+
 class ConnectionLost(ClientError):
     """The session ended without close(); nothing more comes."""
+
+
+class SessionEnded(ConnectionLost):
+    """The service ended it by one of its limits: no frame for long, or its time is over."""
 
 
 class Refused(ClientError):

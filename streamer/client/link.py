@@ -21,7 +21,7 @@ from aiortc.mediastreams import MediaStreamError
 import streamer.rtc.retransmission  # noqa: F401 (it mends aiortc)
 from streamer.client.arrivals import Arrivals, Masks, ReturnedFrame
 from streamer.client.control import Control
-from streamer.client.errors import ConnectError, ConnectionLost
+from streamer.client.errors import ConnectError, ConnectionLost, SessionEnded
 from streamer.client.signalling import Signalling
 from streamer.client.track import SentVideo
 from streamer.masks.mask_frame import MaskFrameError, decode
@@ -112,6 +112,7 @@ class Link:
         release_at_once(self._video.receiver)
         channel = self._peer.createDataChannel(CONTROL)
         self.control = Control(channel.send, self._arrivals.events)
+        self.control.on_ended = self._end
         channel.on("message", self._hear)
         channel.on("close", lambda: self._lose("the service ended the session"))
         masks: RTCDataChannel = self._peer.createDataChannel(MASKS, ordered=False, maxRetransmits=0)
@@ -181,10 +182,14 @@ class Link:
         if self._peer.connectionState in {"failed", "closed"}:
             self._lose("the connection to the service was lost")
 
-    def _lose(self, reason: str) -> None:
+    def _end(self, reason: str) -> None:
+        """The service has said its last word."""
+        self._lose(f"the service ended the session: {reason}", SessionEnded)
+
+    def _lose(self, reason: str, kind: type[ConnectionLost] = ConnectionLost) -> None:
         """Once: what comes after the first cause is its consequence."""
         if not self.lost.done():
-            lost = ConnectionLost(reason)
+            lost = kind(reason)
             self.control.close(lost)
             self.lost.set_result(lost)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from streamer.client.errors import ConnectError, ServiceFull, Unauthorised
+from streamer.client.errors import ConnectError, ServiceFull, SessionOver, Unauthorised
 
 TIMEOUT_S: Final = 10.0
 ASK_S: Final = 1.0
@@ -102,8 +102,11 @@ def _refusal(response: httpx.Response) -> ConnectError:
         problem = response.json()
     except ValueError:  # a proxy's page
         problem = None
-    detail = problem.get("detail") or problem.get("title") if isinstance(problem, dict) else None
+    told = problem if isinstance(problem, dict) else {}
+    detail = told.get("detail") or told.get("title")
     message = str(detail or f"{response.request.url} answered {response.status_code}")
+    if told.get("code") == "time_up":
+        return SessionOver(message)
     if response.status_code == httpx.codes.UNAUTHORIZED:
         return Unauthorised(message)
     if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:

@@ -22,6 +22,7 @@ from streamer.rtc.offer import NoCandidates, OfferError, OfferRefused
 from streamer.service import Service
 from streamer.session.admission import Full
 from streamer.session.stay import UnknownSession
+from streamer.session.term import TimeUp
 
 _REASONS: Final = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "wrong_type",
@@ -119,6 +120,8 @@ def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR09
     match error:
         case Full():
             return error.kind, full_problem(error)
+        case TimeUp():
+            return "time_up", time_up_problem(error)
         case Problem():
             return _REASONS[error.status], error
         case UnicodeDecodeError():
@@ -127,9 +130,7 @@ def _refusal(error: BaseException) -> tuple[str, Problem | None]:  # noqa: PLR09
             return "malformed", Problem(HTTPStatus.BAD_REQUEST, _in_words(error))
         case OfferRefused():
             return "unusable", Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-        case OfferError():
-            return "malformed", Problem(HTTPStatus.BAD_REQUEST, str(error))
-        case ProtocolError():
+        case OfferError() | ProtocolError():
             return "malformed", Problem(HTTPStatus.BAD_REQUEST, str(error))
         case NoCandidates():
             return "no_candidates", Problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
@@ -146,6 +147,11 @@ def full_problem(full: Full) -> Problem:
     # Up to twice as much: who was refused at one time must not come back at one time.
     after_s = full.retry_after_s + secrets.randbelow(full.retry_after_s + 1)
     return Problem(status, str(full), {"Retry-After": str(after_s)}, full.kind)
+
+
+def time_up_problem(error: TimeUp) -> Problem:
+    """403, by whose code a client knows that it need not try again."""
+    return Problem(HTTPStatus.FORBIDDEN, str(error), code="time_up")
 
 
 def _in_words(error: ValidationError) -> str:

@@ -18,6 +18,7 @@ from streamer.http.refusal import (
     require_token,
     require_type,
     service_of,
+    time_up_problem,
 )
 from streamer.http.sockets import admit_socket, close_socket, refuse_socket
 from streamer.picture.output import from_query
@@ -25,6 +26,7 @@ from streamer.protocol import ProtocolError
 from streamer.session.admission import Full
 from streamer.session.inbox import Inbox
 from streamer.session.stay import UnknownSession
+from streamer.session.term import TimeUp
 from streamer.sources.place import MAX_URL_CHARACTERS, Code, PlaceRefused
 from streamer.sources.reading import Unreadable
 from streamer.sources.registry import Record, Registry, Wish
@@ -219,6 +221,8 @@ def _refusals() -> Iterator[None]:
         raise Problem(HTTPStatus.GATEWAY_TIMEOUT, words, code="timeout") from error
     except Full as error:
         raise full_problem(error) from error
+    except TimeUp as error:
+        raise time_up_problem(error) from error
     except UnknownSession as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     except Controlled as error:

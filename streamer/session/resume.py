@@ -26,6 +26,7 @@ from sam2_rt.tracking.prompt import Prompt
 from streamer.message import Message, TrackId
 from streamer.session.handover import Resumed, ResumeMessage
 from streamer.session.parking import Inherited, Parking
+from streamer.session.term import Term, TimeUp
 from streamer.telemetry.metrics import Metrics
 
 INTERVAL_S: Final = 1.0
@@ -65,6 +66,8 @@ class Carried(Message):
     seen_at_s: float
     """Unix time of the masks."""
     tracks: tuple[CarriedTrack, ...]
+    until_s: float | None = None
+    """Unix time at which the session is over, wherever it goes on; None: it has no end."""
 
     def prompts(self, now_s: float) -> list[Prompt]:
         """What begins the same tracks in the first frame that comes."""
@@ -82,6 +85,8 @@ class GoingOn:
     """With the first frame."""
     inherited: Inherited | None = None
     """None: the session has a stream of its own."""
+    until_s: float | None = None
+    """As carried."""
 
 
 async def go_on(carried: Carried, parking: Parking, metrics: Metrics) -> GoingOn:
@@ -91,10 +96,11 @@ async def go_on(carried: Carried, parking: Parking, metrics: Metrics) -> GoingOn
     if inherited is None:
         prompts = tuple(carried.prompts(time.time()))
         tracks = tuple(prompt.track_id for prompt in prompts)
-        going_on = GoingOn(Resumed(how="boxes", tracks=tracks), prompts)
+        resumed = Resumed(how="boxes", tracks=tracks)
+        going_on = GoingOn(resumed, prompts, until_s=carried.until_s)
     else:
         resumed = Resumed(how="memory", tracks=inherited.adopted.track_ids)
-        going_on = GoingOn(resumed, inherited=inherited)
+        going_on = GoingOn(resumed, inherited=inherited, until_s=carried.until_s)
     metrics.streams_resumed.labels(going_on.resumed.how).inc()
     return going_on
 
@@ -111,7 +117,9 @@ class Seals:
 
     def seal(self, carried: Carried) -> ResumeMessage:
         """The message with the token."""
-        token = self._fernet.encrypt(carried.model_dump_json().encode()).decode()
+        # What is None is left out: services of before this field open such tokens, too.
+        told = carried.model_dump_json(exclude_none=True)
+        token = self._fernet.encrypt(told.encode()).decode()
         return ResumeMessage(token=token, seconds=self._ttl_s)
 
     def open(self, token: str) -> Carried:
@@ -123,15 +131,17 @@ class Seals:
             raise ResumeError("the resume token has expired or is of another service") from error
 
 
-def carry(session_id: str, result: StepResult | None, now_s: float) -> Carried:
-    """The tracks of a step that are in sight.
+def carry(
+    session_id: str, result: StepResult | None, now_s: float, until_s: float | None = None
+) -> Carried:
+    """The tracks of a step that are in sight, and when their session is over.
 
     A hidden one stays behind: nobody can say where in the next picture it is.
     """
     masks = () if result is None else result.masks
     seen = [m for m in masks if m.state is TrackState.VISIBLE and (m.logits > 0).any()]
     tracks = tuple(_carried(m.track_id, m.logits > 0) for m in seen)
-    return Carried(session_id=session_id, seen_at_s=now_s, tracks=tracks)
+    return Carried(session_id=session_id, seen_at_s=now_s, tracks=tracks, until_s=until_s)
 
 
 class Session(Protocol):
@@ -140,6 +150,7 @@ class Session(Protocol):
     session_id: str
     last_result: StepResult | None
     """Of its last step."""
+    term: Term
 
 
 class Teller:
@@ -184,7 +195,8 @@ class Teller:
         )
 
     def _message(self, result: StepResult | None) -> str:
-        carried = carry(self._session.session_id, result, time.time())
+        session = self._session
+        carried = carry(session.session_id, result, time.time(), session.term.until_s)
         return self._seals.seal(carried).model_dump_json()
 
 
@@ -197,14 +209,21 @@ def session_of(seals: Seals, token: str) -> str | None:
 
 
 def accept(seals: Seals, token: str | None, metrics: Metrics) -> Carried | None:
-    """What a viewer brings with its offer; None, and counted, when its token is no good."""
+    """What a viewer brings with its offer; None, and counted, when its token is no good.
+
+    Raises TimeUp when the session that the token is of is over.
+    """
     if token is None:
         return None
     try:
-        return seals.open(token)
+        carried = seals.open(token)
     except ResumeError:  # the viewer is let in all the same, and told that nothing goes on
         metrics.resumes.labels("refused").inc()
         return None
+    if carried.until_s is not None and carried.until_s <= time.time():
+        metrics.resumes.labels("refused").inc()
+        raise TimeUp
+    return carried
 
 
 def _carried(track_id: int, mask: NDArray[np.bool_]) -> CarriedTrack:

@@ -22,6 +22,7 @@ from streamer.session.resume import GoingOn
 from streamer.session.session_limits import SessionLimits
 from streamer.session.slot import Slot
 from streamer.session.tally import Tally
+from streamer.session.term import Term
 from streamer.session.viewer import Arrival, FrameTooLarge, Outcome, Viewer, ViewerLeft
 from streamer.telemetry import logs
 from streamer.telemetry.frame_trace import FrameTraces, Tracer
@@ -51,6 +52,7 @@ class Session:
         self.session_id = session_id
         self.last_result: StepResult | None = None
         """Of the last step, for who takes the viewer over."""
+        self.term = Term(settings.max_session_s)
         self.parking: Parking | None = None
         """Takes the stream when the viewer may come back for it; None: it is closed."""
         self.on_step: Callable[[float], None] = lambda _duration_s: None
@@ -107,6 +109,7 @@ class Session:
         """Goes on with tracks of the viewer's session before this one; before run()."""
         self._conversation.restore(going_on.resumed, going_on.prompts)
         self._inherited = going_on.inherited
+        self.term.lower(going_on.until_s)
         if going_on.inherited is not None:
             self._tally.go_on(going_on.inherited.adopted.encoder_calls)
 
@@ -146,11 +149,12 @@ class Session:
         reasons = {
             Outcome.IDLE: f"no frame for {self._settings.idle_timeout_s:g} s",
             Outcome.NEVER_CONNECTED: f"no frame within {self._settings.connect_timeout_s:g} s",
-            Outcome.TIME_UP: f"{self._settings.max_session_s or 0:g} s of this session are over",
-            Outcome.STOPPED: "the service stops",
+            Outcome.TIME_UP: self.term.words,
         }
         if outcome in reasons:
             self._conversation.say(ErrorMessage(code="ended", message=reasons[outcome]))
+        if outcome is Outcome.STOPPED:  # which is no reason not to go on at another
+            self._conversation.say(ErrorMessage(code="stopped", message="the service stops"))
         if outcome is Outcome.FAULT:
             error = ProtocolError("internal", "the service failed; connect again")
             self._conversation.refuse(error)
@@ -272,10 +276,8 @@ class Session:
             self._conversation.say(self._tally.report(elapsed_s))
 
     async def _expire(self) -> None:
-        """Ends the session when its time is over, if that is limited."""
-        if self._settings.max_session_s is not None:
-            await asyncio.sleep(self._settings.max_session_s)
-            self.end(Outcome.TIME_UP)
+        await self.term.over()
+        self.end(Outcome.TIME_UP)
 
     async def _watch(self) -> None:
         """Ends the session of a viewer who sends nothing."""

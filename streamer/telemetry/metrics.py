@@ -36,7 +36,14 @@ MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 OfferRefusal = (
     FullKind
     | Literal[
-        "wrong_type", "too_large", "malformed", "unusable", "no_candidates", "timeout", "other"
+        "wrong_type",
+        "too_large",
+        "malformed",
+        "unusable",
+        "no_candidates",
+        "timeout",
+        "time_up",
+        "other",
     ]
 )
 FrameDrop = Literal["slot", "stale", "too_large", "rate", "lost", "encode", "masks", "undecoded"]

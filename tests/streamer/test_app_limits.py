@@ -10,10 +10,12 @@ import jwt
 import pytest
 from fake_viewer import FakeViewer, eventually
 from films import write_film
-from loopback import OtherSide
+from loopback import OtherSide, connected
+from resuming import resumed, tokens
 from served import Served, serving
 from session_stage import stage
 
+from streamer.session.resume import Carried
 from streamer.session.viewer import Outcome
 
 SECRET = "s" * 32
@@ -145,3 +147,39 @@ async def test_a_token_s_idle_time_is_shorter_than_the_service_s(limits: dict[st
         assert stay.session._settings.idle_timeout_s == 0.2
         await other.close()
         assert json.loads(answer.text)["type"] == "answer"
+
+
+async def test_a_session_that_goes_on_at_another_pod_ends_when_it_would_have_ended():
+    pods = {"resume_secret": SECRET}
+    async with serving(max_session_s=60, **pods) as here, serving(max_session_s=900, **pods) as far:
+        other = OtherSide()
+        async with connected(here.url) as viewer:
+            viewer.click()
+            await eventually(lambda: bool(tokens(viewer)))
+            (stay,) = here.service._sessions.values()
+            until_s = stay.session.term.until_s
+            assert await resumed(far, other, tokens(viewer)[-1]) == [1]
+        (stay,) = far.service._sessions.values()
+        assert stay.session.term.until_s == until_s
+        await eventually(lambda: bool(tokens(other)))
+        stay.session.term.lower(time.time())
+        await asyncio.wait_for(stay.has_ended.wait(), 15)
+        assert other.errors() == [("ended", None)]
+        await other.close()
+
+
+async def test_an_offer_that_would_go_on_with_what_is_over_is_refused_and_disturbs_nobody():
+    async with serving() as served, connected(served.url):
+        (stay,) = served.service._sessions.values()
+        session_id = stay.session.session_id
+        carried = Carried(session_id=session_id, seen_at_s=0.0, tracks=(), until_s=time.time())
+        other = OtherSide()
+        body = {"sdp": await other.offer(), "type": "offer"}
+        async with httpx.AsyncClient(base_url=served.url) as http:
+            token = served.service._seals.seal(carried).token
+            answer = await http.post("/offer", json={**body, "resume": token})
+            assert (answer.status_code, answer.json()["code"]) == (403, "time_up")
+            assert "begin another" in answer.json()["detail"]
+            assert (await http.post("/offer", json=body)).is_success, "a new one is welcome"
+        assert not stay.has_ended.is_set()
+        await other.close()

@@ -19,8 +19,9 @@ from fake_viewer import eventually
 from served import serving
 
 from fake_engine import FakeEngine
-from streamer.client import Client, ConnectError, ConnectionLost, Masks, Point
+from streamer.client import Client, ConnectError, ConnectionLost, Masks, Point, SessionEnded
 from streamer.client import link as client_link
+from streamer.session.resume import Carried
 
 SECRET = "a secret that the services of one name share"
 TRACK = 7
@@ -199,5 +200,41 @@ async def test_a_client_that_finds_no_other_service_says_so():
         async with client:
             await track_something(client)
             served.service.begin_stop()
-            with pytest.raises(ConnectionLost, match="ended the session"):
+            with pytest.raises(ConnectionLost, match="ended the session") as lost:
                 await to_the_end(client)
+            assert type(lost.value) is ConnectionLost, "another service would have been good"
+            refused = served.service.metrics.offers_refused.labels("not_ready")
+            assert refused._value.get() >= 1
+
+
+async def test_a_session_whose_time_is_over_is_over_for_its_client_however_often_it_moved():
+    async with serving(max_session_s=600) as served, Client(served.url, grey_frames()) as client:
+        await track_something(client)
+        (first,) = served.service._sessions.values()
+        cut_network(client)
+        goes_on(await first_after(client))
+        await eventually(first.has_ended.is_set)
+        (second,) = served.service._sessions.values()
+        assert second.session.term.until_s == first.session.term.until_s
+        second.session.term.lower(time.time())
+        with pytest.raises(SessionEnded, match="600 s of this session are over"):
+            await to_the_end(client)
+        with pytest.raises(SessionEnded):
+            await client.prompt(TRACK, points=[Point(0.5, 0.5)])
+        await eventually(lambda: served.service.num_open == 0)
+        assert served.service.metrics.offers_accepted._value.get() == 2
+
+
+async def test_a_client_whose_session_is_over_meanwhile_does_not_try_again():
+    async with serving() as served, Client(served.url, grey_frames()) as client:
+        await track_something(client)
+        (stay,) = served.service._sessions.values()
+        carried = Carried(
+            session_id=stay.session.session_id, seen_at_s=0.0, tracks=(), until_s=time.time()
+        )
+        client._link.control.resume = served.service._seals.seal(carried).token
+        cut_network(client)
+        with pytest.raises(SessionEnded, match="the time of this session is over"):
+            await to_the_end(client)
+        refused = served.service.metrics.offers_refused.labels("time_up")
+        assert refused._value.get() == 1

@@ -48,7 +48,7 @@ async def test_a_signal_drains_and_what_is_left_is_ended_before_the_server():
         sample = service.metrics.registry.get_sample_value
         assert sample("streamer_sessions_ended_total", {"outcome": "stopped"}) == 1
         assert service.worker.fault is None
-        assert viewer.errors() == [("ended", None)]
+        assert viewer.errors() == [("stopped", None)]
         (drain,) = [m for m in viewer.said if m["type"] == "migrate"]
         assert 0 < drain["seconds"] <= 0.5
 

@@ -40,5 +40,5 @@ async def test_a_step_that_a_stopped_worker_refuses_is_no_fault():
         assert await here.worker.stop(timeout_s=5)
         assert await running is Outcome.STOPPED
         last = viewer.said[-1]
-        assert (last["code"], last["message"]) == ("ended", "the service stops")
+        assert (last["code"], last["message"]) == ("stopped", "the service stops")
         assert here.count("session_errors_total") == 0

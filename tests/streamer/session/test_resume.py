@@ -21,6 +21,7 @@ from streamer.session.resume import (
     accept,
     carry,
 )
+from streamer.session.term import Term, TimeUp
 from streamer.telemetry.metrics import Metrics
 
 SECRET = "a secret that the services of one name share"
@@ -77,6 +78,22 @@ def test_a_token_expires():
     assert sample("streamer_resumes_total", {"outcome": "refused"}) == 1
 
 
+def test_a_token_knows_when_its_session_is_over_and_is_refused_afterwards():
+    seals, metrics, now_s = Seals(SECRET, 60), Metrics(), time.time()
+    running = seals.seal(carry("one", step(track(1)), now_s, now_s + 50)).token
+    assert accept(seals, running, metrics).until_s == now_s + 50
+    over = seals.seal(carry("one", step(track(1)), now_s, now_s - 0.001)).token
+    with pytest.raises(TimeUp):
+        accept(seals, over, metrics)
+    assert metrics.registry.get_sample_value("streamer_resumes_total", {"outcome": "refused"}) == 1
+
+
+def test_a_token_without_an_end_is_one_that_older_services_open():
+    seals = Seals(SECRET, 60)
+    token = seals.seal(carry("one", step(track(1)), NOW_S)).token
+    assert b"until_s" not in seals._fernet.decrypt(token)
+
+
 def test_a_mask_that_is_old_becomes_the_box_around_it():
     carried = carry("one", step(track(1)), NOW_S)
     (prompt,) = carried.prompts(NOW_S + FRESH_S + 1)
@@ -108,7 +125,7 @@ async def test_a_viewer_is_told_when_there_is_news_and_when_the_last_track_has_g
     results = [None, step(), step(track(1)), step(track(1)), step(), step()]
     seals = Seals(SECRET, 60)
     with ThreadPoolExecutor(1) as painter:
-        session = SimpleNamespace(session_id="one", last_result=None)
+        session = SimpleNamespace(session_id="one", last_result=None, term=Term(None))
         teller = Teller(seals, session, said.append, painter)
         counts = []
         for result in results:
