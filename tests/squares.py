@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sam2_rt.data.sample import Sample
+from sam2_rt.data.labelled_video import Skipped
+from sam2_rt.data.sample import NothingUsable, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,27 @@ class NoMaker:
 
     def __call__(self) -> SquareMaker:
         raise SystemExit(3)
+
+
+@dataclass(slots=True)
+class SparseMaker:
+    """Only every so many seeds give a sample; 0: none does."""
+
+    every: int
+    barren: int = 0
+
+    def __call__(self) -> "SparseMaker":
+        return self
+
+    @property
+    def skipped(self) -> tuple[tuple[Skipped, int], ...]:
+        return ((Skipped("clip", "cut off"), self.barren),)
+
+    def make(self, seed: int, num_frames: int) -> Sample:
+        if self.every and seed % self.every == 0:
+            return SQUARES.make(seed, num_frames)
+        self.barren += 1
+        raise NothingUsable(f"seed {seed} has a clip that is cut off")
 
 
 SQUARES = SquareMaker()

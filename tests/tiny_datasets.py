@@ -46,6 +46,16 @@ def write_shared(folder: Path, name: str, every: int = 1) -> Path:
     return folder
 
 
+def write_mostly_broken(folder: Path, num_broken: int) -> Path:
+    """One good video, and so many whose pictures after the first are cut off."""
+    write_shared(folder, "good")
+    for number in range(num_broken):
+        write_shared(folder, f"bad{number}")
+        for file in sorted((folder / f"bad{number}" / "frames").iterdir())[1:]:
+            file.write_bytes(b"")
+    return folder
+
+
 def write_davis(folder: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         parts = ("480p", name)

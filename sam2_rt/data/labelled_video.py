@@ -68,3 +68,11 @@ class Dataset:
     """How the folder is laid out: shared, DAVIS, MOSE, YouTube-VOS or SA-V."""
     videos: tuple[LabelledVideo, ...]
     skipped: tuple[Skipped, ...]
+
+    def at_least(self, num_annotated: int) -> "Dataset":
+        """Without the videos that have fewer annotated frames: they are skipped too."""
+        short = [video for video in self.videos if len(video.annotated) < num_annotated]
+        reasons = (f"{len(v.annotated)} annotated frames of {num_annotated}" for v in short)
+        skipped = (Skipped(v.name, reason) for v, reason in zip(short, reasons, strict=True))
+        videos = tuple(video for video in self.videos if len(video.annotated) >= num_annotated)
+        return Dataset(self.layout, videos, (*self.skipped, *skipped))

@@ -10,7 +10,7 @@ import numpy as np
 
 from sam2_rt.data.bodies import BodyMaker
 from sam2_rt.data.labelled_video import Dataset, Skipped
-from sam2_rt.data.sample import Sample
+from sam2_rt.data.sample import NothingUsable, Sample
 from sam2_rt.data.scenes.photos import SkippedPicture
 from sam2_rt.data.synthetic import SceneConfig, SceneMaker
 from sam2_rt.data.windows import sample_window
@@ -25,10 +25,6 @@ RESERVED_SEEDS: Final = 2**40
 """Smaller ones are never drawn: they are left to evaluation and to whoever names a seed."""
 
 _SEEDS: Final = 2**62
-
-
-class NothingUsable(RuntimeError):
-    """A source without anything in it, or sources that answered MAX_TRIES times with Skipped."""
 
 
 @dataclass(frozen=True, slots=True)

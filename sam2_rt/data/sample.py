@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class NothingUsable(RuntimeError):
+    """No sample can be had: of a seed, for all that was tried was skipped, or of any."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """T frames and the exact masks of K objects in each of them; a still picture has T = 1.

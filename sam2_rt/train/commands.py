@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sam2_rt.data.mixture import NothingUsable
+from sam2_rt.data.labelled_video import Skipped
+from sam2_rt.data.sample import NothingUsable
 from sam2_rt.data.worlds.library import NoRenderer
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import CheckpointError
@@ -112,13 +113,23 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
         )
         size = image_size or zoo.find(name).config.image_size
         folders = (_paths(data), _paths(photos), _paths(masks), _paths(cutouts))
-        sources = Sources(size, scenes, plain, bodies, real, *folders, difficulty)
-        for skipped in sources.skipped():
-            typer.echo(f"skipped {skipped.name}: {skipped.reason}", err=True)
-        run = Run(recipe, out, sources)
+        sources = Sources(
+            size, scenes, plain, bodies, real, *folders, difficulty, recipe.longest_clip
+        )
+        run = Run(recipe, out, sources, _left_out(sources))
     except UNUSABLE as error:
         raise typer.BadParameter(str(error)) from error
     _go(run)
+
+
+def _left_out(sources: Sources) -> tuple[Skipped, ...]:
+    """Videos that cannot be used: named, and counted."""
+    skipped = sources.skipped()
+    for one in skipped:
+        typer.echo(f"skipped {one.name}: {one.reason}", err=True)
+    if skipped:
+        typer.echo(f"{len(skipped)} videos skipped", err=True)
+    return skipped
 
 
 def begun_from(model: str | None, init: str | None) -> tuple[str, Path | None]:
@@ -171,6 +182,9 @@ def _go(run: Run) -> None:
     except (FeedError, Diverged) as error:
         console.print(f"{error}; see {run.files.log}")
         raise typer.Exit(1) from error
+    if run.skipped:
+        times = run.skipped.total()
+        console.print(f"{times} times something was skipped: {run.files.skipped} names it")
     if not run.is_done:
         console.print(f"stopped at step {run.learner.step}; the same command goes on")
         return

@@ -4,6 +4,7 @@ A sample is used several times, each time turned and lit anew and with other pro
 costs about as much as learning from it on a CPU.
 """
 
+import itertools
 import multiprocessing
 import os
 import queue
@@ -16,13 +17,14 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from threading import Thread
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sam2_rt.data.labelled_video import Skipped
-from sam2_rt.data.sample import Sample
+from sam2_rt.data.sample import NothingUsable, Sample
+from sam2_rt.train.maker import Maker, make_usable
 
 MAX_WAITING = 8
 """Samples that each worker may be ahead of the pool."""
@@ -33,19 +35,6 @@ POOL_BYTES = 2**30
 MIN_FIRST = 1e-3
 """Share of the first frame that an object covers at least, as where samples are made."""
 MIN_CUT_FRAMES = 4
-
-
-class Maker(Protocol):
-    """Whatever makes the n-th sample; the same one for the same seed."""
-
-    def make(self, seed: int, num_frames: int) -> Sample:
-        """A sample of that many frames."""
-        ...
-
-    @property
-    def skipped(self) -> tuple[tuple[Skipped, int], ...]:
-        """What could not be used so far, and how often."""
-        ...
 
 
 class FeedError(RuntimeError):
@@ -149,19 +138,25 @@ class Feed:
         """All that is there, so that samples are as fresh as the workers are fast."""
         for reader in ready:
             for _ in range(MAX_WAITING):
-                try:
-                    self._add(reader.recv(), count)
-                except (EOFError, OSError) as end:  # between two samples, or within one
-                    number = self._readers.index(reader)
-                    self._workers[number].join()
-                    code = self._workers[number].exitcode
-                    raise FeedError(f"worker {number} died with exit code {code}") from end
+                self._receive(reader, count)
                 if not reader.poll():
                     break
 
+    def _receive(self, reader: Connection, count: int) -> None:
+        try:
+            found: Packed | Barren = reader.recv()
+        except (EOFError, OSError) as end:  # between two samples, or within one
+            number = self._readers.index(reader)
+            self._workers[number].join()
+            code = self._workers[number].exitcode
+            raise FeedError(f"worker {number} died with exit code {code}") from end
+        self._skipped[found.worker] = Counter(dict(found.skipped))
+        if isinstance(found, Barren):
+            raise FeedError(f"worker {found.worker} finds nothing to learn from: {found.reason}")
+        self._add(found, count)
+
     def _add(self, packed: "Packed", count: int) -> None:
         """The oldest leave where there is no room for more; a batch has room in any case."""
-        self._skipped[packed.worker] = Counter(dict(packed.skipped))
         self.made += 1
         self._pool.append(packed)
         self._bytes += packed.num_bytes
@@ -220,19 +215,26 @@ def _relit(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _work(config: FeedConfig, build: Callable[[], Maker], worker: int, out: Connection) -> None:
-    """Makes samples for ever: worker w of n makes those with seeds first + w, + w + n..."""
+    """Makes samples for ever: worker w of n makes those with seeds first + w, + w + n...
+
+    Seeds that give none are passed over; of too many in a row the parent is told, and that is all.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all; the parent ends us
     os.nice(5)  # learning goes first
-    waiting: queue.Queue[Packed] = queue.Queue(MAX_WAITING)
-    Thread(target=_send, args=(waiting, out), daemon=True).start()
+    waiting: queue.Queue[Packed | Barren] = queue.Queue(MAX_WAITING)
+    sender = Thread(target=_send, args=(waiting, out), daemon=True)
+    sender.start()
     maker = build()
-    seed = config.first_seed + worker
-    while True:
-        waiting.put(_pack(maker.make(seed, config.num_frames), worker, maker.skipped))
-        seed += config.workers
+    seeds = itertools.count(config.first_seed + worker, config.workers)
+    try:
+        for sample in make_usable(maker, seeds, config.num_frames):
+            waiting.put(_pack(sample, worker, maker.skipped))
+    except NothingUsable as error:
+        waiting.put(Barren(str(error), worker, maker.skipped))
+    sender.join()  # until the parent ends us
 
 
-def _send(waiting: "queue.Queue[Packed]", out: Connection) -> None:
+def _send(waiting: "queue.Queue[Packed | Barren]", out: Connection) -> None:
     """Sends on what was made, until nobody reads it."""
     while True:
         try:
@@ -258,6 +260,15 @@ class Packed:
         ignored = self.sample.ignored
         num_ignored = 0 if ignored is None else ignored.nbytes
         return self.sample.frames.nbytes + self.bits.nbytes + num_ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Barren:
+    """A worker's last word: it tried many seeds and none gave a sample."""
+
+    reason: str
+    worker: int
+    skipped: tuple[tuple[Skipped, int], ...]
 
 
 def _pack(sample: Sample, worker: int, skipped: tuple[tuple[Skipped, int], ...]) -> Packed:

@@ -121,6 +121,11 @@ class Recipe:
         """Of all stages."""
         return sum(stage.steps for stage in self.stages)
 
+    @property
+    def longest_clip(self) -> int:
+        """Frames; at least the two of a clip to validate on."""
+        return max(2, *(stage.num_frames for stage in self.stages))
+
     def at(self, step: int) -> tuple[int, Stage, int]:
         """Number of the stage of a step, the stage, and the step within it."""
         for number, stage in enumerate(self.stages):

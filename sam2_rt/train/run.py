@@ -4,9 +4,10 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import count, islice
 from pathlib import Path
 from threading import Event
 
@@ -19,9 +20,10 @@ from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import read_checkpoint
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.train.batch import collate
-from sam2_rt.train.feed import Feed, FeedConfig, FeedError, Maker
+from sam2_rt.train.feed import Feed, FeedConfig, FeedError
 from sam2_rt.train.learner import Learner, Report, seeded
 from sam2_rt.train.log import Line, Log, read
+from sam2_rt.train.maker import Maker, make_usable
 from sam2_rt.train.plan import draw_plan, draw_played
 from sam2_rt.train.plot import draw
 from sam2_rt.train.recipe import Recipe, Stage
@@ -60,7 +62,7 @@ class Files:
 
     @property
     def skipped(self) -> Path:
-        """What could not be used, counted since the last start of a stage: JSON lines."""
+        """What could not be used, counted since the run was last started: JSON lines."""
         return self.folder / "skipped.jsonl"
 
     @property
@@ -72,8 +74,17 @@ class Files:
 class Run:
     """Goes from where the folder's state is to the end of the recipe."""
 
-    def __init__(self, recipe: Recipe, folder: Path, build: Callable[[], Maker]) -> None:
-        """`build` makes what makes samples, once in each worker."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        build: Callable[[], Maker],
+        left_out: Sequence[Skipped] = (),
+    ) -> None:
+        """`build` makes what makes samples, once in each worker; `left_out` is never tried.
+
+        Raises NothingUsable if there are no samples to validate on.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.recipe, self.files, self.build = recipe, Files(folder), build
         if recipe.threads is not None:
@@ -86,12 +97,13 @@ class Run:
             self.changes = self.learner.restore(self.files.state)
         self.log = Log(self.files.log)
         maker = build()
-        num_frames = min(VALIDATED_FRAMES, max(2, *(stage.num_frames for stage in recipe.stages)))
-        self._stills = [maker.make(FIRST_SEED + i, 1) for i in range(VALIDATED_STILLS)]
-        self._clips = [
-            maker.make(FIRST_SEED + 1000 + i, num_frames) for i in range(VALIDATED_CLIPS)
-        ]
-        self._skipped: Counter[Skipped] = Counter()
+        num_frames = min(VALIDATED_FRAMES, recipe.longest_clip)
+        stills = make_usable(maker, count(FIRST_SEED), 1)
+        clips = make_usable(maker, count(FIRST_SEED + 1000), num_frames)
+        self._stills = list(islice(stills, VALIDATED_STILLS))
+        self._clips = list(islice(clips, VALIDATED_CLIPS))
+        self._skipped_before = Counter(left_out) + Counter(dict(maker.skipped))
+        self._feeds: set[Feed] = set()
         self._saved = time.monotonic()
         self._stopping = Event()
 
@@ -99,6 +111,11 @@ class Run:
     def is_done(self) -> bool:
         """Whether the recipe is at its end."""
         return self.learner.step >= self.recipe.num_steps
+
+    @property
+    def skipped(self) -> Counter[Skipped]:
+        """What could not be used so far, and how often; as in the file."""
+        return sum((feed.skipped for feed in self._feeds), self._skipped_before)
 
     def stop(self) -> None:
         """After the step that is being taken; may be called by a signal's handler."""
@@ -125,12 +142,13 @@ class Run:
                 clips = stack.enter_context(self._feed(stage.num_frames))
                 has_stills = stage.num_frames > 1 and recipe.stills > 0
                 stills = stack.enter_context(self._feed(1)) if has_stills else clips
+                self._feeds = {clips, stills}
                 for _ in range(stage.steps - within):
                     report = self._step(stage, clips, stills)
-                    self._skipped = clips.skipped + stills.skipped
                     progress.update(task, completed=learner.step, description=_said(stage, report))
                     if self._stopping.is_set():
                         break
+            self._skipped_before, self._feeds = self.skipped, set()
 
     def _feed(self, num_frames: int) -> Feed:
         """Of samples that no earlier feed of this run has made."""
@@ -170,7 +188,7 @@ class Run:
         self.learner.save(self.files.state)
         export(self.learner, self.files.weights)
         draw(read(self.files.log), self.files.plot)
-        self.files.skipped.write_text("".join(_told(s, n) for s, n in self._skipped.most_common()))
+        self.files.skipped.write_text("".join(_told(s, n) for s, n in self.skipped.most_common()))
         self._saved = time.monotonic()
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sam2_rt.data.folders import open_dataset
-from sam2_rt.data.labelled_video import Skipped
+from sam2_rt.data.labelled_video import Dataset, Skipped
 from sam2_rt.data.mixture import Mixture, body_source, scene_source, video_source
 from sam2_rt.data.synthetic import SceneConfig
 
@@ -31,6 +31,8 @@ class Sources:
     masks: tuple[Path, ...] = ()
     cutouts: tuple[Path, ...] = ()
     difficulty: float = 1.0
+    num_frames: int = 1
+    """Of the longest clips: videos with fewer annotated frames are left out."""
 
     def __post_init__(self) -> None:
         if self.scenes + self.plain + self.bodies + self.real <= 0:
@@ -59,9 +61,12 @@ class Sources:
             sources.append(body_source(self.bodies, self.size, self.photos))
         for folder in self.datasets:
             share = self.real / len(self.datasets)
-            sources.append(video_source(folder.name, share, open_dataset(folder), self.size))
+            sources.append(video_source(folder.name, share, self._open(folder), self.size))
         return Mixture(sources)
 
     def skipped(self) -> tuple[Skipped, ...]:
         """Videos that cannot be used, as far as can be told without reading them."""
-        return tuple(s for folder in self.datasets for s in open_dataset(folder).skipped)
+        return tuple(s for folder in self.datasets for s in self._open(folder).skipped)
+
+    def _open(self, folder: Path) -> Dataset:
+        return open_dataset(folder).at_least(self.num_frames)

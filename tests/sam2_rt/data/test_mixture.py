@@ -13,13 +13,12 @@ from sam2_rt.data.mixture import (
     OTHER,
     RESERVED_SEEDS,
     Mixture,
-    NothingUsable,
     Source,
     body_source,
     scene_source,
     video_source,
 )
-from sam2_rt.data.sample import Sample
+from sam2_rt.data.sample import NothingUsable, Sample
 from sam2_rt.data.synthetic import SceneConfig
 from sam2_rt.data.worlds.library import NoRenderer
 from tiny_datasets import write_sav, write_shared

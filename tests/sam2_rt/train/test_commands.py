@@ -1,5 +1,7 @@
+import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from sam2_rt.train.learner import Learner, Report
 from sam2_rt.train.log import read
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Stage
-from tiny_datasets import write_sav
+from tiny_datasets import write_mostly_broken, write_sav, write_shared
 
 
 def invoke(*arguments: object) -> Result:
@@ -49,12 +51,47 @@ def test_fine_tuning_on_annotated_videos_lowers_the_loss(
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "skipped bad:" in result.output
+    assert "1 videos skipped" in result.output
     losses = [line.loss for line in read(tmp_path / "log.jsonl") if line.loss is not None]
     waits = [line.waited_s for line in read(tmp_path / "log.jsonl") if line.loss is not None]
     assert all(waited is not None and waited >= 0 for waited in waits)
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
     assert zoo.is_trained("nano", tmp_path / "weights.safetensors")
-    assert (tmp_path / "skipped.jsonl").exists()
+    [skipped] = map(json.loads, (tmp_path / "skipped.jsonl").read_text().splitlines())
+    assert (skipped["name"], skipped["times"]) == ("bad", 1)
+    assert "bad_manual.json" in skipped["reason"]
+
+
+def test_nine_bad_videos_among_ten_are_named_and_counted_and_the_run_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sam2_rt.data.mixture.MAX_TRIES", 2)  # of the samples to validate on
+    data = write_mostly_broken(tmp_path / "data", 8)
+    write_shared(data, "short", every=8)
+    result = invoke(
+        "train", "--out", tmp_path / "run", "--image-size", 64, "--stages", "3x1x3",
+        "--scenes", 0, "--real", 1, "--data", data, "--reuse", 9,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "skipped short: 2 annotated frames of 3" in result.output
+    times: Counter[str] = Counter()
+    for line in (tmp_path / "run" / "skipped.jsonl").read_text().splitlines():
+        fields = json.loads(line)  # each broken picture of a video is a reason of its own
+        times[fields["name"]] += fields["times"]
+    assert times["short"] == 1
+    assert times.keys() == {"short", *(f"data: bad{number}" for number in range(8))}
+    assert f"{times.total()} times something was skipped" in " ".join(result.output.split())
+
+
+def test_a_folder_of_videos_shorter_than_the_clips_is_told_at_once(tmp_path: Path):
+    write_shared(tmp_path / "data", "brief", every=2)
+    result = invoke(
+        "train", "--out", tmp_path, "--scenes", 0, "--real", 1, "--data", tmp_path / "data"
+    )
+    assert result.exit_code == 2
+    said = " ".join(result.output.replace("│", " ").split())
+    assert "1 skipped, the first for brief: 5 annotated frames of 8" in said
+    assert not (tmp_path / "state.pt").exists()
 
 
 def test_a_run_in_the_folder_goes_on(sav: Path, tmp_path: Path):

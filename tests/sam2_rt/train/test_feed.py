@@ -10,10 +10,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
+from sam2_rt.data.labelled_video import Skipped
 from sam2_rt.data.sample import Sample
 from sam2_rt.train import feed
 from sam2_rt.train.feed import Feed, FeedConfig, FeedError, _pack, _unpack, cut_away, vary
-from squares import SQUARES, NoMaker
+from sam2_rt.train.maker import MAX_BARREN
+from squares import SQUARES, NoMaker, SparseMaker
 
 
 def test_batches_come_from_workers_and_samples_are_used_as_often_as_asked():
@@ -43,6 +45,22 @@ def test_dead_workers_are_told():
         pytest.raises(FeedError, match="worker 0 died with exit code 3"),
     ):
         source.draw(1)
+
+
+def test_a_worker_goes_on_after_seeds_that_give_nothing_and_counts_them():
+    with Feed(FeedConfig(num_frames=1, first_seed=1, reuse=1), SparseMaker(10)) as source:
+        source.draw(3)
+        assert source.skipped == {Skipped("clip", "cut off"): 9 * source.made}
+        assert np.array_equal(_unpack(source._pool[2]).frames, SQUARES.make(30, 1).frames)
+
+
+def test_a_worker_that_finds_nothing_in_many_seeds_says_why_and_what_it_skipped():
+    with (
+        Feed(FeedConfig(num_frames=1, first_seed=0), SparseMaker(0)) as source,
+        pytest.raises(FeedError, match=r"worker 0 finds nothing .* clip that is cut off"),
+    ):
+        source.draw(1)
+    assert source.skipped == {Skipped("clip", "cut off"): MAX_BARREN}
 
 
 def test_a_worker_killed_in_the_middle_of_a_sample_is_told():

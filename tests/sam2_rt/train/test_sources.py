@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from picture_folders import write_photos
-from sam2_rt.data.mixture import NothingUsable
+from sam2_rt.data.sample import NothingUsable
 from sam2_rt.train.sources import NothingToLearn, Sources
-from tiny_datasets import write_sav
+from tiny_datasets import NUM_FRAMES, write_sav, write_shared
 
 
 def test_shares_decide_what_a_sample_comes_from(tmp_path: Path):
@@ -39,6 +39,24 @@ def test_a_folder_of_nothing_but_broken_videos_is_refused(tmp_path: Path):
     (write_sav(tmp_path, "bad") / "bad_manual.json").write_text("{")
     with pytest.raises(NothingUsable, match="1 skipped"):
         Sources(64, scenes=0, real=1, datasets=(tmp_path,))()
+
+
+def test_videos_shorter_than_the_longest_clips_are_left_out_and_named(tmp_path: Path):
+    write_shared(write_shared(tmp_path, "long"), "short", every=2)
+    sources = Sources(64, scenes=0, real=1, datasets=(tmp_path,), num_frames=NUM_FRAMES)
+    [skipped] = sources.skipped()
+    assert (skipped.name, skipped.reason) == ("short", f"5 annotated frames of {NUM_FRAMES}")
+    mixture = sources()
+    for seed in range(6):
+        mixture.make(seed, NUM_FRAMES)
+    assert mixture.skipped == ()
+
+
+def test_a_folder_of_short_videos_is_refused_at_once(tmp_path: Path):
+    for name in ("a", "b"):
+        write_shared(tmp_path, name, every=2)
+    with pytest.raises(NothingUsable, match=r"2 skipped, the first for a: 5 annotated frames of 8"):
+        Sources(64, scenes=0, real=1, datasets=(tmp_path,), num_frames=8)()
 
 
 def test_no_share_or_a_share_of_nothing_is_refused(tmp_path: Path):
