@@ -23,6 +23,7 @@ LAYERS = {
     "sam2_rt.model": 1,
     "sam2_rt.tracking": 2,
     "sam2_rt.peer_transformers": 2,
+    "sam2_rt.peer_sam2": 2,
     "sam2_rt.data": 3,
     "sam2_rt.tick": 3,
     "sam2_rt.packages": 3,
