@@ -1,5 +1,6 @@
 """The service as a program of its own, and a real Prometheus that scrapes it."""
 
+import os
 import re
 import shutil
 import socket
@@ -49,6 +50,17 @@ def tool(name: str, package: str) -> str:
     if found is None:
         pytest.skip(f"{name} is missing: apt-get install {package}")
     return found
+
+
+def built_image() -> str:
+    """Of .ci/run or the developer; skips where there is none, with the reason."""
+    name = os.environ.get("STREAMER_TEST_IMAGE")
+    if name is None:
+        pytest.skip(
+            os.environ.get("STREAMER_TEST_NO_CONTAINERS")
+            or "STREAMER_TEST_IMAGE names no image: tests/deploy/images.sh builds one"
+        )
+    return name
 
 
 def version() -> str:

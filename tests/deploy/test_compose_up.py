@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import yaml
-from observed import DEPLOY, ROOT, tool, value, version
+from observed import DEPLOY, ROOT, built_image, value, version
 from outside import get_a_mask, machine_s_address, named_server, relay_only
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -27,11 +27,10 @@ class Composed:
     address: str
     """Of this machine, which media goes to."""
 
-    def run(self, *arguments: str) -> None:
-        program = tool("podman-compose", "podman-compose, or pip install podman-compose")
+    def run(self, *arguments: str) -> str:
         files = [part for file in FILES for part in ("-f", str(file))]
         profiles = [part for name in ("cpu", "turn", "obs") for part in ("--profile", name)]
-        command = [program, "-p", "streamer-test", *files, *profiles, *arguments]
+        command = ["podman-compose", "-p", "streamer-test", *files, *profiles, *arguments]
         given = {
             "ADDRESS": self.address,
             "STREAMER_TURN_SECRET": "what both of them know",
@@ -50,18 +49,19 @@ def missing_images() -> list[str]:
     return [name for name, ask in asked.items() if subprocess.run(ask, check=False).returncode]
 
 
+def is_taken(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture(scope="module")
 def composed() -> Iterator[Composed]:
-    image = f"localhost/streamer:{version()}-cpu"
-    if os.environ.get("STREAMER_TEST_IMAGE") != image:
-        pytest.skip(f"STREAMER_TEST_IMAGE is not {image}, which compose runs")
-    tool("podman", "podman")
-    if missing := missing_images():
-        pytest.skip(f"no image {missing}: run tests/deploy/images.sh")
-    for port in PORTS:
-        with socket.socket() as asking:
-            if asking.connect_ex(("127.0.0.1", port)) == 0:
-                pytest.skip(f"something else listens on port {port}")
+    """Nothing but a missing image is a reason to skip: whoever names one wants to see it run."""
+    assert built_image() == f"localhost/streamer:{version()}-cpu", "compose runs that one"
+    if reason := os.environ.get("STREAMER_TEST_NO_COMPOSE"):
+        pytest.skip(reason)
+    assert missing_images() == [], "run tests/deploy/images.sh"
+    assert [port for port in PORTS if is_taken(port)] == [], "something else listens there"
     made = Composed(machine_s_address())
     made.run("up", "--detach", "--no-build", "streamer", "coturn", "prometheus")
     try:

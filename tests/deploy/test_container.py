@@ -1,6 +1,5 @@
 import asyncio
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from observed import DEPLOY, ROOT, free_port, tool, version
+from observed import DEPLOY, ROOT, built_image, free_port, version
 from outside import get_a_mask
 
 from rendered import Object, hook_of, rendered
@@ -86,14 +85,7 @@ class Running:
 @pytest.fixture(scope="module")
 def image() -> str:
     """Built beforehand: that takes minutes and a gigabyte, which not every run of the tests has."""
-    name = os.environ.get("STREAMER_TEST_IMAGE")
-    if name is None:
-        pytest.skip(
-            "STREAMER_TEST_IMAGE names no image: tests/deploy/images.sh builds one, and "
-            "CONTAINERS=1 .ci/run does all of it"
-        )
-    tool("podman", "podman")
-    return name
+    return built_image()
 
 
 @contextmanager
