@@ -8,8 +8,8 @@
  *     await client.prompt({ trackId: 1, points: [[0.5, 0.5, 1]] });
  *
  * When the connection dies or the service drains, it goes on over another one, with the same tracks.
- * An ES module and its neighbours link.js, sent_frames.js, mask_frame.js and signalling.js, with
- * join.js and sent_clock.js for who draws masks: no build step, no dependency.
+ * An ES module and its neighbours link.js, requests.js, sent_frames.js, mask_frame.js, signalling.js,
+ * with join.js and sent_clock.js for who draws masks: no build step, no dependency.
  * Coordinates are 0..1 of the sent frame; RTP timestamps are those of the frames as this client
  * sent them.
  */
@@ -234,7 +234,7 @@ export class Sam2Client extends EventTarget {
       this.#follow(detail.url ? baseOf(detail.url) : this.#base, forMs);
     } else if (type !== "lost") {
       this.#tell(type, detail);
-    } else if (this.#resumeMs > 0) {
+    } else if (this.#resumeMs > 0 && detail.code !== "ended") {
       this.#tell("lost", detail);
       this.#follow(this.#base, this.#resumeMs);
     } else {
@@ -258,7 +258,7 @@ export class Sam2Client extends EventTarget {
         break;
       } catch (reason) {
         error = /** @type {Sam2Error} */ (reason);
-        if (error.code === "unauthorized") break; // the same token is refused again
+        if (["unauthorized", "ended"].includes(error.code)) break; // it would be refused again
         const pauseMs = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }

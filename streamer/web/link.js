@@ -1,10 +1,10 @@
 /** One connection of a Sam2Client with the service: its offer, its two channels, its end. */
 
 import { MaskFrameError, decodeMaskFrame } from "./mask_frame.js";
+import { Requests } from "./requests.js";
 import { SentFrames } from "./sent_frames.js";
 import { Sam2Error, isGathered, request, withToken } from "./signalling.js";
 
-const MAX_PENDING = 64; // prompts without an answer; one more is refused with code "busy"
 const HELLO_MS = 15000; // from the answer until the service has said hello
 const SILENT_MS = 4000; // the service speaks each second: without a word for so long it is lost
 const DOUBTFUL_MS = 1200; // after which it is asked over HTTP whether the session is still there
@@ -13,13 +13,9 @@ const ASK_AGAIN_MS = 500;
 const PING_MS = 2000;
 
 /**
- * @typedef {{resolve: (answer: any) => void, reject: (error: Sam2Error) => void,
- *            sentAtMs: number}} Asked
- */
-
-/**
  * What it tells, by a call of `tell(type, detail)`: masks, track, stats and fault as Sam2Client's
- * events; `migrate` {seconds, url}; `lost` Sam2Error, once, unless close() came first.
+ * events; `migrate` {seconds, url}; `lost` Sam2Error, once, unless close() came first: with code
+ * "ended", nothing is to go on.
  */
 export class Link {
   /** @type {import("./client.js").Hello | null} what the service said of itself */
@@ -47,9 +43,7 @@ export class Link {
   #sent = null; // where the browser has them
   /** @type {URL | null} */
   #location = null; // where a DELETE ends the session
-  /** @type {Map<number, Asked>} */
-  #pending = new Map(); // by seq
-  #seq = 0;
+  #requests = new Requests();
   /** @type {Set<ReturnType<typeof setTimeout>>} */
   #timers = new Set();
   #heardAtMs = 0;
@@ -117,19 +111,7 @@ export class Link {
   ask(message) {
     const [control, hello] = [this.#control, this.hello];
     if (!this.isOpen || !control || !hello) return Promise.reject(this.#ended ?? closed());
-    if (this.#pending.size >= MAX_PENDING) {
-      return Promise.reject(new Sam2Error("busy", `${MAX_PENDING} requests wait for an answer`));
-    }
-    const seq = this.#seq++;
-    const text = JSON.stringify({ ...message, seq });
-    const [bytes, most] = [new Blob([text]).size, hello.limits.max_message_bytes];
-    if (bytes > most) {
-      return Promise.reject(new Sam2Error("too_large", `${bytes} bytes, at most ${most}`));
-    }
-    return new Promise((resolve, reject) => {
-      this.#pending.set(seq, { resolve, reject, sentAtMs: performance.now() });
-      control.send(text);
-    });
+    return this.#requests.ask(control, message, hello.limits.max_message_bytes);
   }
 
   /**
@@ -201,15 +183,12 @@ export class Link {
       this.#listen();
       this.#greet?.resolve();
     } else if (message.type === "ack") {
-      this.#settle(message.seq)?.resolve(message);
+      this.#requests.settle(message.seq)?.resolve(message);
     } else if (message.type === "pong") {
-      const asked = this.#settle(message.seq);
+      const asked = this.#requests.settle(message.seq);
       if (asked) this.roundTripMs = performance.now() - asked.sentAtMs;
     } else if (message.type === "error") {
-      const error = new Sam2Error(message.code, message.message);
-      const asked = this.#settle(message.seq);
-      if (asked) asked.reject(error);
-      else this.#tell("fault", error);
+      this.#hearError(new Sam2Error(message.code, message.message), message.seq);
     } else if (message.type === "event") {
       this.#tell("track", message);
     } else if (message.type === "resume") {
@@ -217,6 +196,14 @@ export class Link {
     } else if (message.type === "stats" || message.type === "migrate") {
       this.#tell(message.type, message);
     }
+  }
+
+  /** @param {Sam2Error} error @param {number | null} seq */
+  #hearError(error, seq) {
+    const asked = seq === null ? undefined : this.#requests.settle(seq);
+    if (asked) asked.reject(error);
+    else if (error.code === "ended") this.#lose(error);
+    else this.#tell("fault", error);
   }
 
   /** @param {ArrayBuffer} buffer */
@@ -257,13 +244,6 @@ export class Link {
     this.#later(() => this.#ping(), PING_MS);
   }
 
-  /** @param {number} seq */
-  #settle(seq) {
-    const asked = this.#pending.get(seq);
-    this.#pending.delete(seq);
-    return asked;
-  }
-
   /** @param {() => void} call @param {number} ms */
   #later(call, ms) {
     const timer = setTimeout(() => {
@@ -275,13 +255,14 @@ export class Link {
 
   /**
    * It stays as it is until close(): a farewell would have the service forget the tracks.
-   * @param {string} words
+   * @param {string | Sam2Error} reason
    */
-  #lose(words) {
+  #lose(reason) {
     if (this.#ended) return;
     const wasOpen = this.hello !== null;
     const isReached = wasOpen || this.#peer?.connectionState !== "failed";
-    this.#end(new Sam2Error(isReached ? "lost" : "no_media", words));
+    const code = isReached ? "lost" : "no_media";
+    this.#end(typeof reason === "string" ? new Sam2Error(code, reason) : reason);
     if (wasOpen) this.#tell("lost", this.#ended); // before, open() says it
   }
 
@@ -291,8 +272,7 @@ export class Link {
     this.#ended = error;
     this.#timers.forEach(clearTimeout);
     this.#greet?.reject(error);
-    this.#pending.forEach(({ reject }) => reject(error));
-    this.#pending.clear();
+    this.#requests.rejectAll(error);
   }
 
   #hangUp() {

@@ -4,7 +4,8 @@ const GATHERING_MS = 2000; // candidates found later are left out: the offer is 
 
 /**
  * A fault with a code that programs can test: "unreachable", "unauthorized" (another token is
- * needed), "full", "refused", "no_media" (no packet gets through), "lost", "busy", "closed",
+ * needed), "full", "refused", "no_media" (no packet gets through), "lost", "ended" (by a limit of the
+ * service: what was cannot go on), "busy", "closed",
  * "unreadable" (a mask frame), or one of the service's (bad_prompt, too_large, too_many_tracks,
  * unknown_track, ...).
  */
@@ -40,6 +41,7 @@ export async function request(url, options = {}, token = null) {
   const problem = await response.json().catch(() => ({})); // a proxy's error page is no JSON
   const message = problem.detail ?? problem.title ?? `the service answered ${response.status}`;
   if (response.status === 401) throw new Sam2Error("unauthorized", message);
+  if (problem.code === "time_up") throw new Sam2Error("ended", message);
   if (response.status !== 503) throw new Sam2Error("refused", message);
   const retryAfterS = Number(response.headers.get("retry-after")) || undefined;
   throw new Sam2Error("full", message, { retryAfterS });

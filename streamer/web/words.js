@@ -15,7 +15,8 @@ export function inWords(error) {
       "The service answers, but no video gets through to it. A firewall or VPN between you and it may " +
       "block UDP: try another network, or ask for a TURN server.",
     lost: `Connection lost: ${error.message}. Start again to go on.`,
-    ended: `The service ended the session: ${error.message}.`,
+    ended: `The service ended the session: ${error.message}. Start again for another.`,
+    stopped: "The service stops. Looking for another…",
     internal: "Something went wrong in the service.",
     busy: "The service is still busy with your earlier clicks. Wait a moment.",
     too_many_tracks: "That is as many objects as the service follows. Remove one first.",

@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+import time
 from pathlib import Path
 
 import pytest
+from fake_viewer import eventually
 from playwright.async_api import Browser, Route, expect
 from served import serving
 from stage import DESKTOP, PHONE, Stage, staged
@@ -91,6 +93,29 @@ async def test_a_session_that_the_service_ended_goes_on_as_another(browser: Brow
         await expect(stage.page.locator("#link")).to_contain_text("Connected again.")
         await stage.click(0.3, 0.5)
         await expect(stage.page.locator("#tracks li")).to_have_attribute("data-state", "visible")
+
+
+async def test_a_session_whose_time_is_over_is_said_so_and_the_page_stays_where_it_is(
+    browser: Browser,
+):
+    async with staged(browser, max_session_s=600) as stage:
+        page, service = stage.page, stage.served.service
+        await stage.start("#use-pattern")
+        await stage.click(0.3, 0.5)
+        (stay,) = service._sessions.values()
+        stay.session.term.lower(time.time())
+        await expect(page.locator("#notice")).to_have_text(
+            "The service ended the session: 600 s of this session are over. "
+            "Start again for another."
+        )
+        await expect(page.locator("body")).to_have_attribute("data-phase", "idle")
+        await expect(page.locator("#link")).to_be_empty()
+        await page.screenshot(path=OUT / "page-ended.png")
+        await eventually(lambda: service.num_open == 0)
+        await expect(page.locator("#notice")).to_contain_text("The service ended the session")
+        assert service.metrics.offers_accepted._value.get() == 1, "it did not come back by itself"
+        await stage.start("#use-pattern")
+        assert service.metrics.offers_accepted._value.get() == 2
 
 
 async def test_a_service_that_is_not_found_again_is_named_and_all_can_be_started_anew(

@@ -1,16 +1,19 @@
 """client.js goes on: its service is killed and started anew, or drains and names another."""
 
 import asyncio
+import json
 import signal
+import time
 
 import pytest
 from fake_viewer import eventually
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 from served import serving
 from test_client_resume import free_port, program
 
 from fake_engine import FakeEngine
 from streamer.media.peer import Peer
+from streamer.session.resume import Carried
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -120,4 +123,26 @@ async def test_without_leave_to_go_on_it_ends(browser: Browser):
         first.kill()
         await page.wait_for_function("told.length > 0")
         assert await page.evaluate("told") == [["close", "lost"]]
+        await page.close()
+
+
+async def test_a_page_that_comes_back_for_what_is_over_is_told_so_and_does_not_ask_again(
+    browser: Browser,
+):
+    async with serving() as served:
+        page = await begun(browser, int(served.url.rsplit(":", 1)[1]))
+        (stay,) = served.service._sessions.values()
+        over = Carried(session_id="", seen_at_s=0.0, tracks=(), until_s=time.time())
+
+        async def bring_what_is_over(route: Route) -> None:
+            offer = {**route.request.post_data_json}
+            assert offer["resume"], "it has a token of its own"
+            token = served.service._seals.seal(over).token
+            await route.continue_(post_data=json.dumps({**offer, "resume": token}))
+
+        await page.route("**/offer", bring_what_is_over)
+        served.service.end(stay.session.session_id)
+        await page.wait_for_function("told.length > 1")
+        assert await page.evaluate("told") == [["lost", "lost"], ["close", "ended"]]
+        assert served.service.metrics.offers_refused.labels("time_up")._value.get() == 1
         await page.close()
