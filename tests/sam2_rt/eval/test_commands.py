@@ -11,6 +11,7 @@ from sam2_rt import cli_eval
 from sam2_rt.data.clip import write_palette_png
 from sam2_rt.eval import report
 from sam2_rt.eval.commands import app
+from small_model import small_official, write_official
 
 SMALL = ("--size", "64")
 TINY = ("--clip-size", "32")
@@ -42,6 +43,19 @@ def test_vos_scores_a_folder(run, folder, tmp_path, prompt):
     assert line["numbers"]["objects"] == 2
     assert 0 <= line["numbers"]["J&F"] <= 1
     assert sheets(tmp_path) == [f"vos-{prompt}-nano-at-64.png"]
+
+
+def test_a_checkpoint_of_an_official_model_is_scored(run, folder, tmp_path, monkeypatch):
+    write_official(tmp_path / "tiny.pt", small_official(monkeypatch))
+    code, (line,), said = run(
+        "vos", "--data", folder, "--model", "sam2.1-hiera-tiny",
+        "--checkpoint", tmp_path / "tiny.pt",
+    )  # fmt: skip
+    assert code == 0, said
+    assert line["subject"] == "sam2.1-hiera-tiny tiny.pt"
+    assert line["numbers"]["objects"] == 2
+    assert 0 <= line["numbers"]["J&F"] <= 1
+    assert "untrained" not in said
 
 
 def test_baselines_stand_beside_it(run, folder):

@@ -16,6 +16,7 @@ from sam2_rt.train.learner import Learner, Report
 from sam2_rt.train.log import read
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Stage
+from small_model import small_official, write_official
 from tiny_datasets import write_mostly_broken, write_sav, write_shared
 
 
@@ -39,24 +40,33 @@ def few_are_validated(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sam2_rt.train.run.VALIDATED_CLIPS", 1)
 
 
-def test_fine_tuning_on_annotated_videos_lowers_the_loss(
+def test_fine_tuning_an_official_model_lowers_the_loss_and_leaves_a_frozen_trunk(
     sav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("sam2_rt.train.run.LOG_EVERY", 1)
+    begun = write_official(tmp_path / "tiny.pt", small_official(monkeypatch))
     steps = 24
     result = invoke(
-        "train", "--out", tmp_path, "--image-size", 64, "--stages", f"2x2x{steps}@3e-3",
-        "--scenes", 0, "--real", 1, "--data", sav, "--dtype", "float32", "--threads", 1,
-        "--reuse", 50, "--validate-every", steps,
+        "train", "--out", tmp_path, "--init", tmp_path / "tiny.pt", "--model", "sam2.1-hiera-tiny",
+        "--trunk-lr", 0, "--stages", f"2x2x{steps}@3e-3", "--scenes", 0, "--real", 1,
+        "--data", sav, "--dtype", "float32", "--threads", 1, "--reuse", 50,
+        "--validate-every", steps,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    lines = [line for line in read(tmp_path / "log.jsonl") if line.loss is not None]
+    losses = [line.loss for line in lines if line.loss is not None]
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    assert all(line.waited_s is not None and line.waited_s >= 0 for line in lines)
+    learned = torch.load(tmp_path / "state.pt", weights_only=True)["model"]
+    is_trunk = {name: name.startswith("image_encoder.trunk.") for name in begun}
+    assert all(torch.equal(learned[n], begun[n]) for n in begun if is_trunk[n])
+    assert not all(torch.equal(learned[n], begun[n]) for n in begun if not is_trunk[n])
+    trained = zoo.load("sam2.1-hiera-tiny", tmp_path / "weights.safetensors", folds=False)
+    for name, tensor in trained.state_dict().items():
+        if is_trunk[name]:
+            assert torch.equal(tensor, begun[name].half().float()), name
     assert "skipped bad:" in result.output
     assert "1 videos skipped" in result.output
-    losses = [line.loss for line in read(tmp_path / "log.jsonl") if line.loss is not None]
-    waits = [line.waited_s for line in read(tmp_path / "log.jsonl") if line.loss is not None]
-    assert all(waited is not None and waited >= 0 for waited in waits)
-    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
-    assert zoo.is_trained("nano", tmp_path / "weights.safetensors")
     [skipped] = map(json.loads, (tmp_path / "skipped.jsonl").read_text().splitlines())
     assert (skipped["name"], skipped["times"]) == ("bad", 1)
     assert "bad_manual.json" in skipped["reason"]

@@ -13,7 +13,7 @@ from sam2_rt.train.learner import Diverged, Learner, StateError, parameter_group
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Recipe, Stage
 from seeded import SMALL_HIERA
-from small_model import SMALL, small_model
+from small_model import SMALL, SMALL_OFFICIAL, small_model
 from squares import SQUARES
 
 RECIPE = Recipe(stages=(Stage(2, 2, 1000, lr=2e-3, warmup=5),), dtype="float32")
@@ -116,6 +116,16 @@ def test_a_frozen_trunk_stays_as_it_is():
         if name.startswith("image_encoder.trunk."):  # its batch statistics too
             assert torch.equal(tensor, before[name])
     assert not torch.equal(learner.model.no_obj_ptr, before["no_obj_ptr"])
+
+
+def test_every_parameter_of_a_hiera_learns():
+    learner = Learner(small_model(SMALL_OFFICIAL), RECIPE)
+    before = {n: p.detach().clone() for n, p in learner.model.named_parameters()}
+    assert learner.learn(batch(), PLAN).norm > 0
+    moved = {n for n, p in learner.model.named_parameters() if not torch.equal(p, before[n])}
+    hiera = {name for name in before if name.startswith("image_encoder.trunk.")}
+    assert "image_encoder.trunk.blocks.0.attn.qkv.weight" in hiera
+    assert hiera <= moved
 
 
 def shares(model: SAM2) -> dict[str, float]:
