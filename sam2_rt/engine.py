@@ -11,7 +11,7 @@ import torch
 from sam2_rt.answers import Begun, answers
 from sam2_rt.fault import EngineLost, StreamLost, TickLost
 from sam2_rt.model import zoo
-from sam2_rt.placement import calls_of, check_alive, device_of, dtype_of, pool_of
+from sam2_rt.placement import RECORDED_ROWS, calls_of, check_alive, device_of, dtype_of, pool_of
 from sam2_rt.steps import (
     Adopted,
     EngineInfo,
@@ -73,6 +73,8 @@ class EngineConfig:
     """Largest batch of frames or tracks that is compiled, a power of two; 0: nothing is.
 
     Needs a C++ compiler; the first start takes minutes, the next ones read a cache on disk."""
+    recorded_rows: int = RECORDED_ROWS
+    """Where nothing is compiled, a GPU records the model for batches up to this; 0: it does not."""
 
 
 class Engine:
@@ -115,7 +117,8 @@ class Engine:
             is_trained=zoo.is_trained(config.model, config.checkpoint),
             max_tracks=config.tracker.max_tracks,
         )
-        calls = calls_of(model, config.compiled_rows, config.tracker.max_conditioning)
+        rows = config.compiled_rows, config.tracker.max_conditioning, config.recorded_rows
+        calls = calls_of(model, *rows)
         engine = cls(calls, info, config.tracker, config.pool_tracks)
         engine.warm_up()
         return engine

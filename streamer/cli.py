@@ -98,6 +98,7 @@ def _run(settings: Settings, console: Console) -> int:
         dtype=settings.dtype,
         threads=settings.threads or max(1, host.num_cores() - 1),
         compiled_rows=settings.compiled_rows,
+        recorded_rows=settings.max_batch,
         pool_tracks=settings.pool_tracks,
         tracker=TrackerConfig(
             max_tracks=settings.max_tracks,

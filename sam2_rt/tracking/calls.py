@@ -1,7 +1,7 @@
 """Calls: how a batch reaches the model: as it comes, or padded to one of a few shapes."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,8 @@ class Calls:
 class ShapedCalls(Calls):
     """The same by graphs of a few shapes, all made before the first frame.
 
-    A batch beyond the largest shape takes the model as it is, and is counted.
+    A batch of more rows than the largest shape goes in parts. Banks that no shape holds take the
+    model as it is, and are counted.
     """
 
     def __init__(self, model: SAM2, buckets: Buckets, prepare: Prepare) -> None:
@@ -67,29 +68,44 @@ class ShapedCalls(Calls):
 
     def encode(self, pixels: Tensor) -> Embedding:
         """pixels [F, 3, S, S] of F frames"""
-        wanted = len(pixels)
-        count = self.buckets.count(wanted)
-        if count is None:
-            self._note_beyond(f"{wanted} frames")
-            return super().encode(pixels)
-        feature, stride_4, stride_8 = self._encoders[count](_rows(pixels, count).contiguous())
-        return Embedding(feature[:wanted], (stride_4[:wanted], stride_8[:wanted]))
+        parts = [self._encode(part) for part in pixels.split(self.buckets.max_rows)]
+        if len(parts) == 1:
+            feature, stride_4, stride_8 = parts[0]
+        else:
+            feature, stride_4, stride_8 = (torch.cat(part) for part in zip(*parts, strict=True))
+        return Embedding(feature, (stride_4, stride_8))
 
     def propagate(self, embedding: Embedding, memories: Memories) -> Step:
         """Looks for B tracks in the frames that their memories name."""
-        wanted = len(memories.features)
-        shape = self.buckets.shape(_shape_of(memories))
+        memories = memories._replace(frame=_frame_of_rows(embedding, memories))
+        steps = [self._propagate(embedding, m) for m in _parts(memories, self.buckets.max_rows)]
+        if len(steps) == 1:
+            return steps[0]
+        decoded = (torch.cat(part) for part in zip(*(s.decoded for s in steps), strict=True))
+        return Step(Decoded(*decoded), torch.cat([step.memory for step in steps]))
+
+    def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Of no more frames than the largest shape has: feature and skips."""
+        wanted = len(pixels)
+        count = self.buckets.count(wanted)
+        assert count is not None
+        return tuple(x[:wanted] for x in self._encoders[count](_rows(pixels, count).contiguous()))
+
+    def _propagate(self, embedding: Embedding, memories: Memories) -> Step:
+        """Of no more rows than the largest shape has."""
+        wanted = _shape_of(memories)
+        shape = self.buckets.shape(wanted)
         if shape is None:
-            self._note_beyond(f"{wanted} rows")
-            return super().propagate(embedding, memories)
+            self._note_beyond(wanted)
+            return super().propagate(embedding.rows(memories.frame), memories._replace(frame=None))
         inputs = _flat(*_pad(embedding, memories, shape))
-        *decoded, memory = (out[:wanted] for out in self._propagators[shape](*inputs))
+        *decoded, memory = (out[: wanted.rows] for out in self._propagators[shape](*inputs))
         return Step(Decoded(*decoded), memory)
 
-    def _note_beyond(self, what: str) -> None:
+    def _note_beyond(self, wanted: Shape) -> None:
         """Said once, as it may come with every frame."""
         if self.batches_beyond == 0:
-            log.warning("%s are more than is compiled: such batches are slow", what)
+            log.warning("%s is more than is made ready: such batches are slow", wanted)
         self.batches_beyond += 1
 
 
@@ -134,6 +150,21 @@ def _shape_of(memories: Memories) -> Shape:
     return Shape(rows, num_memories, num_pointers, memories.is_memory is not None)
 
 
+def _frame_of_rows(embedding: Embedding, memories: Memories) -> Tensor:
+    """[B]: which of the frames each row is in"""
+    if memories.frame is not None:
+        return memories.frame
+    frame = torch.arange(len(memories.features), device=memories.ages.device)
+    return frame.clamp(max=len(embedding.feature) - 1)  # one frame for all rows, or one each
+
+
+def _parts(memories: Memories, largest: int) -> Iterator[Memories]:
+    """At most so many rows each, in order."""
+    for first in range(0, len(memories.features), largest):
+        rows = slice(first, first + largest)
+        yield Memories(*(None if x is None else x[rows] for x in memories))
+
+
 def _empty(model: SAM2, shape: Shape) -> Memories:
     """Of that shape, to trace with."""
     config, device, side = model.config, model.no_obj_ptr.device, model.config.grid
@@ -155,9 +186,7 @@ def _pad(embedding: Embedding, memories: Memories, shape: Shape) -> tuple[Embedd
 
     Rows that were not asked for are copies of the first; what a row does not have is masked.
     """
-    frame = memories.frame
-    if frame is None:
-        frame = torch.zeros(len(memories.features), dtype=torch.long, device=memories.ages.device)
+    frame = _frame_of_rows(embedding, memories)
     features = (embedding.feature, *embedding.high_resolution)
     feature, stride_4, stride_8 = (_rows(x[frame], shape.rows) for x in features)
     is_memory, is_pointer = memories.is_memory, memories.is_pointer

@@ -4,11 +4,15 @@ import torch
 from sam2_rt.fault import EngineLost
 from sam2_rt.placement import (
     DEFAULT_TRACKS,
+    MAX_POOL_TRACKS,
+    POOL_SHARE,
     calls_of,
     check_alive,
     device_of,
     dtype_of,
     pool_of,
+    rows_of_a_batch,
+    tracks_that_fit,
 )
 from sam2_rt.tracking.calls import Calls, ShapedCalls
 from sam2_rt.tracking.tracker import TrackerConfig
@@ -26,6 +30,43 @@ def test_nothing_is_compiled_unless_asked():
 def test_a_batch_that_is_no_power_of_two_is_refused():
     with pytest.raises(ValueError, match="power of two"):
         calls_of(small_model(), 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("device_type", "compiled", "recorded", "rows"),
+    [
+        ("cpu", 0, 8, 0),
+        ("cpu", 4, 8, 4),
+        ("cuda", 0, 8, 8),
+        ("cuda", 0, 5, 8),
+        ("cuda", 0, 1, 1),
+        ("cuda", 0, 0, 0),
+        ("cuda", 4, 8, 4),
+    ],
+)
+def test_a_gpu_has_batches_made_ready_unasked_and_a_cpu_those_that_are_compiled(
+    device_type, compiled, recorded, rows
+):
+    assert rows_of_a_batch(device_type, compiled, recorded) == rows
+
+
+GIB = 2**30
+TRACK = 5 * 2**20
+"""Bytes of a track of tiny at 1024, about."""
+
+
+@pytest.mark.parametrize(
+    ("free", "tracks"),
+    [
+        (0, 1),
+        (TRACK, 1),
+        (16 * GIB, int(POOL_SHARE * 16 * GIB / TRACK)),
+        (10_000 * GIB, MAX_POOL_TRACKS),
+    ],
+)
+def test_a_gpu_has_room_by_its_free_memory_for_one_track_at_least_and_4096_at_most(free, tracks):
+    assert tracks_that_fit(free, TRACK) == tracks
+    assert 1 <= tracks <= 4096
 
 
 @pytest.mark.parametrize(

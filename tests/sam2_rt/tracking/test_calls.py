@@ -56,7 +56,7 @@ def shaped(model: SAM2, graphs: Graphs) -> ShapedCalls:
 
 def follow(calls: Calls, lengths: tuple[int, ...], tracks: int = 1) -> list[torch.Tensor]:
     """Streams that begin one frame after the other, with a correction; mask logits of each tick."""
-    pool = MemoryPool(calls.model.config, 16, 4, torch.device("cpu"))
+    pool = MemoryPool(calls.model.config, 24, 4, torch.device("cpu"))
     streams = [Tracker(calls, pool=pool) for _ in lengths]
     logits = []
     for now in range(max(lengths) + len(lengths)):
@@ -78,7 +78,7 @@ def picture(stream: int, index: int) -> Frame:
 def prompts(index: int, tracks: int) -> tuple[Prompt, ...]:
     if index not in (0, 5):
         return ()
-    return tuple(Prompt(i, points=(Point(i / 5, 0.4),)) for i in range(1, tracks + 1))
+    return tuple(Prompt(i, points=(Point(i / 7, 0.4),)) for i in range(1, tracks + 1))
 
 
 def agree(found: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
@@ -102,6 +102,23 @@ def test_all_graphs_are_made_before_the_first_frame(shaped, graphs):
     assert graphs.names == made
 
 
-def test_a_batch_beyond_the_largest_shape_takes_the_model_as_it_is_and_is_counted(model, shaped):
-    agree(follow(shaped, (4, 4), tracks=3), follow(Calls(model), (4, 4), tracks=3))
-    assert shaped.batches_beyond > 0
+def test_a_batch_of_more_rows_than_the_largest_shape_goes_in_parts(model, shaped):
+    """Six streams of three tracks: frames and rows of one tick are both too many for one part."""
+    lengths = (4,) * 6
+    agree(follow(shaped, lengths, tracks=3), follow(Calls(model), lengths, tracks=3))
+    assert shaped.batches_beyond == 0
+
+
+def test_a_stream_of_more_tracks_than_rows_goes_in_parts(model, shaped):
+    agree(follow(shaped, (4,), tracks=6), follow(Calls(model), (4,), tracks=6))
+    assert shaped.batches_beyond == 0
+
+
+def test_banks_beyond_the_largest_shape_take_the_model_as_it_is_and_are_counted(
+    model, graphs, caplog
+):
+    calls = ShapedCalls(model, Buckets(max_rows=4, max_conditioning=1), graphs.prepare)
+    calls.warm_up()
+    agree(follow(calls, (14, 13)), follow(Calls(model), (14, 13)))
+    assert calls.batches_beyond > 1
+    assert caplog.text.count("more than is made ready") == 1
