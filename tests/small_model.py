@@ -33,6 +33,12 @@ def small_model(config: ModelConfig = SMALL) -> SAM2:
     return SAM2(config)
 
 
+def small_nano(patch: pytest.MonkeyPatch) -> None:
+    """Makes nano of the zoo what a test can afford; without weights."""
+    patch.setitem(zoo.MODELS, "nano", zoo.Entry(SMALL, None))
+    patch.setattr(zoo, "BUNDLED", Path("none.safetensors"))
+
+
 def small_official(patch: pytest.MonkeyPatch) -> ModelConfig:
     """Makes sam2.1-hiera-tiny of the zoo what a test can afford: the same parts, narrower."""
     entry = zoo.MODELS["sam2.1-hiera-tiny"]

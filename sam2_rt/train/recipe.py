@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from sam2_rt.train.saving import SAVE_EVERY_S
+
 LR: Final = 1e-3
 """Peak learning rate unless a stage says otherwise: what AdamW bears at nano's size."""
 FINE_LR: Final = 1e-5
@@ -89,8 +91,8 @@ class Recipe:
     compiles: bool = False
     """The model's parts are compiled, some minutes at the start: for GPUs; a CPU gains little."""
     threads: int | None = None
-    save_every_s: float = 45.0
-    """A killed run loses this much, and the step that it was in."""
+    save_every_s: float = SAVE_EVERY_S
+    """A killed run loses this much, and the step that it was in; after a long step it is saved."""
     validate_every: int = 500
     """Steps."""
     stills: float = 0.3

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from sam2_rt.train.maker import Maker, make_usable
 from sam2_rt.train.plan import draw_plan, draw_played
 from sam2_rt.train.plot import draw
 from sam2_rt.train.recipe import Recipe, Stage
+from sam2_rt.train.saving import SavePace
 from sam2_rt.train.validate import FIRST_SEED, validate
 
 LOG_EVERY = 20
@@ -104,7 +104,7 @@ class Run:
         self._clips = list(islice(clips, VALIDATED_CLIPS))
         self._skipped_before = Counter(left_out) + Counter(dict(maker.skipped))
         self._feeds: set[Feed] = set()
-        self._saved = time.monotonic()
+        self._pace = SavePace(recipe.save_every_s)
         self._stopping = Event()
 
     @property
@@ -179,17 +179,18 @@ class Run:
             self.save()  # validation takes a while, in which a killed run would lose more
             click, box, clip = validate(learner, self._stills, self._clips)
             self.log.write(replace(line, click=click, box=box, clip=clip))
-        if time.monotonic() - self._saved > self.recipe.save_every_s:
+        if self._pace.is_due():
             self.save()
         return report
 
     def save(self) -> None:
         """State, weights and plot."""
-        self.learner.save(self.files.state)
-        export(self.learner, self.files.weights)
-        draw(read(self.files.log), self.files.plot)
-        self.files.skipped.write_text("".join(_told(s, n) for s, n in self.skipped.most_common()))
-        self._saved = time.monotonic()
+        with self._pace.saving():
+            self.learner.save(self.files.state)
+            export(self.learner, self.files.weights)
+            draw(read(self.files.log), self.files.plot)
+            told = (_told(skipped, times) for skipped, times in self.skipped.most_common())
+            self.files.skipped.write_text("".join(told))
 
 
 def begin(recipe: Recipe) -> SAM2:
