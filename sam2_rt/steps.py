@@ -70,6 +70,8 @@ class StepResult:
     """One for each prompt asked for, in order."""
     encoder_calls: int
     """Of this stream since it was opened; equals the frames it processed."""
+    batch_frames: int = 1
+    """Of all streams, that were stepped as one batch."""
     encode_s: float = 0.0
     """The image encoder's part of the step, for all streams of the batch."""
 

@@ -91,6 +91,7 @@ class Service:
         max_waiting = _JOBS_PER_SESSION * settings.max_sessions + settings.max_parked
         self.worker = Worker(self._load, settings.max_batch, max_waiting)
         self.worker.on_lost = self.metrics.engines_lost.inc
+        self.worker.on_batch = self.metrics.batch_frames.observe
         self._parking = Parking(self.worker, settings.max_parked, settings.park_s, self.metrics)
         self._links = LinkWatch(self.metrics)
         self.vitals = Vitals(self, settings.engine_stall_s)

@@ -1,32 +1,22 @@
-"""Worker: the one thread that owns the Engine; gathers a micro-batch, answers through futures."""
+"""Worker: who waits for the engine, and which of them the next tick is for; on the event loop."""
 
 import asyncio
 import contextlib
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeVarTuple
+from typing import Any
 
 from sam2_rt.engine import Adopted, EngineLost, StepRequest, StepResult, StreamLost
+from sam2_rt.line import Line, window_s
 from sam2_rt.steps import EngineInfo, Steps
-from streamer.patience import Patience
-from streamer.session.journey import StepTimes, TimedStep
+from streamer.engine_thread import Asker, Call, EngineThread, Tick, Told
+from streamer.session.journey import TimedStep
 
 __all__ = ["EngineInfo", "Steps", "Worker", "WorkerDied", "WorkerState"]
 
-Parts = TypeVarTuple("Parts")
-
 log = logging.getLogger(__name__)
-
-_BEAT_S: Final = 1.0
-"""Between two signs of life of the thread while nothing is to be done."""
-_MAX_LOSSES: Final = 3
-"""Engines that may be lost in _LOSSES_S; one more, and another would fare no better."""
-_LOSSES_S: Final = 60.0
 
 
 class WorkerDied(Exception):
@@ -43,18 +33,14 @@ class WorkerState(StrEnum):
     """The engine could not be loaded, or its thread ended by a fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A call on the Worker's thread, and who waits for it."""
-
-    call: StepRequest | Callable[[Steps], Any]
-    future: asyncio.Future[Any]
-
-
 class Worker:
-    """Owns the Engine on a thread of its own. Its methods are called on one event loop."""
+    """Owns the Engine on a thread of its own. Its methods are called on one event loop.
+
+    The loop decides when a tick begins and who is in it; the thread carries it out.
+    """
 
     def __init__(self, load: Callable[[], Steps], max_batch: int, max_waiting: int) -> None:
+        """max_batch: frames of a tick; max_waiting: calls and steps that wait at once."""
         self.state = WorkerState.LOADING
         self.info: EngineInfo | None = None
         """Of the engine, once it is loaded."""
@@ -64,19 +50,29 @@ class Worker:
         """The engine is loaded, or will never be."""
         self.on_lost: Callable[[], None] = lambda: None
         """Told that an engine was lost and another is being loaded."""
+        self.on_batch: Callable[[int], None] = lambda _num_frames: None
+        """Told after each tick how many frames the engine stepped as one batch."""
         self.warm_up_s: float | None = None
         """What loading, compiling and warming up took; None until then."""
-        self._beat_s = self._begun_s = time.monotonic()
-        """The thread's last sign of life, and when it began to load."""
-        self._load = load
-        self._max_batch = max_batch
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=max_waiting)
-        self._batch: list[_Job] = []
+        self._max_waiting = max_waiting
+        self._calls: list[Call] = []
+        """That wait."""
+        self._line = Line[Asker](max_batch)
+        """The streams that wait; with the calls at most max_waiting."""
+        self._tick: Tick | None = None
         """What the thread is at."""
-        self._held: _Job | None = None
-        """The job that ended a batch because it is no step; the next one to be done."""
+        self._window: asyncio.TimerHandle | None = None
+        """Closes the window of the line."""
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        told = Told(
+            is_ready=self._become_ready,
+            has_called=lambda call, answer: _resolve(call.future, answer),
+            has_stepped=self._end_tick,
+            has_lost=self._lose,
+            has_died=self._die,
+            has_ended=self._refuse_waiting,
+        )
+        self._thread = EngineThread(load, told)
 
     def start(self) -> None:
         """Begins to load the engine."""
@@ -85,7 +81,7 @@ class Worker:
     @property
     def silent_s(self) -> float:
         """For how long the thread gave no sign of life, as in a step; 0 unless it is ready."""
-        return time.monotonic() - self._beat_s if self.state is WorkerState.READY else 0.0
+        return time.monotonic() - self._thread.beat_s if self.state is WorkerState.READY else 0.0
 
     async def open(self) -> int:
         """Begins a stream. Raises WorkerDied, or what the engine raised."""
@@ -120,11 +116,19 @@ class Worker:
 
         A stream asks for its next step after the answer to the last.
         """
-        return (await self.timed_step(request)).result
+        return (await self.timed_step(request.stream_id, lambda: request)).result
 
-    async def timed_step(self, request: StepRequest) -> TimedStep:
-        """The same, and when the engine was at it."""
-        step = await self._submit(request)
+    async def timed_step(self, stream_id: int, ask: Callable[[], StepRequest]) -> TimedStep:
+        """The same for a stream that has a frame; `ask` is called when the tick begins.
+
+        So the frame may be one that came while the stream waited. Not called for a caller that is
+        cancelled meanwhile. Raises what `ask` raises, too.
+        """
+        self._check_room()
+        asker = Asker(stream_id, ask, self._loop.create_future())
+        self._line.add(stream_id, asker)
+        self._begin_if_due()
+        step = await asker.future
         assert isinstance(step, TimedStep)
         return step
 
@@ -135,107 +139,79 @@ class Worker:
         """
         if self.state is not WorkerState.DEAD:
             self.state = WorkerState.STOPPED
-        with contextlib.suppress(queue.Full):  # then it waits for no job and will see the state
-            self._jobs.put_nowait(None)
-        await asyncio.to_thread(self._thread.join, timeout_s)
-        if is_busy := self._thread.is_alive():
+        has_ended = await asyncio.to_thread(self._thread.stop, timeout_s)
+        if not has_ended:
             self._refuse_waiting()
-        return not is_busy
+        return has_ended
 
-    async def _submit(self, call: StepRequest | Callable[[Steps], Any]) -> object:
-        if self.state in (WorkerState.DEAD, WorkerState.STOPPED):
-            raise WorkerDied(f"the worker is {self.state}")
-        job = _Job(call, self._loop.create_future())
-        self._jobs.put_nowait(job)  # queue.Full means more callers than sessions: our own fault
+    async def _submit(self, call: Callable[[Steps], object]) -> object:
+        self._check_room()
+        job = Call(call, self._loop.create_future())
+        self._calls.append(job)
+        self._begin_if_due()
         return await job.future
 
-    def _run(self) -> None:
-        """The thread."""
-        patience = Patience(_MAX_LOSSES, _LOSSES_S)
-        try:
-            while self.state is not WorkerState.STOPPED:
-                try:
-                    self._live()
-                except EngineLost as lost:
-                    if patience.is_over_with():
-                        raise
-                    self._tell_loop(self._lose, lost, self._batch)
-                    self._batch = []
-        except BaseException as fault:  # noqa: BLE001 (the end of the thread must reach the loop)
-            self._tell_loop(self._die, fault)
-        else:
-            self._tell_loop(self._refuse_waiting)
+    def _check_room(self) -> None:
+        if self.state in (WorkerState.DEAD, WorkerState.STOPPED):
+            raise WorkerDied(f"the worker is {self.state}")
+        waiting = len(self._calls) + len(self._line)
+        assert waiting < self._max_waiting, "more callers than sessions: our own fault"
 
-    def _live(self) -> None:
-        """From the loading of an engine to the worker's stop. Raises EngineLost."""
-        self._begun_s = time.monotonic()
-        engine = self._load()
-        self._beat_s = time.monotonic()
-        self._tell_loop(self._become_ready, engine.info)
-        while self.state is not WorkerState.STOPPED:
-            self._batch = self._gather()
-            if self._batch:
-                self._serve(engine, self._batch)
-                self._batch = []
+    def _begin_if_due(self) -> None:
+        """On the loop: gives the thread its next tick, if it is free and there is one."""
+        if self.state is not WorkerState.READY or self._tick is not None:
+            return
+        tick = Tick(calls=self._calls)
+        while self._line.is_due and not tick.requests:  # none: all had gone that were taken
+            for asker in self._line.take():
+                _ask(asker, tick)
+        if tick.futures:
+            self._calls = []
+            self._tick = tick
+            self._thread.begin(tick)
 
-    def _gather(self) -> list[_Job]:
-        """The next job, and with a step all steps that wait behind it; empty to wake up."""
-        first = self._held or self._wait()
-        self._held = None
-        if first is None:
-            return []
-        batch = [first]
-        while isinstance(first.call, StepRequest) and len(batch) < self._max_batch:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None or not isinstance(job.call, StepRequest):
-                self._held = job
-                break
-            batch.append(job)
-        return batch
+    def _end_tick(
+        self, tick: Tick, answers: Sequence[TimedStep | Exception], took_s: float
+    ) -> None:
+        """On the loop: the thread is free, and this is what the requests came to."""
+        self._tick = None
+        for asker, answer in zip(tick.askers, answers, strict=True):
+            _resolve(asker.future, answer)
+        stepped = [a.result.batch_frames for a in answers if isinstance(a, TimedStep)]
+        if stepped:
+            self.on_batch(max(stepped))
+        if tick.askers:
+            self._open_window(tick.askers, window_s(took_s))
+        self._begin_if_due()
 
-    def _wait(self) -> _Job | None:
-        """The next job."""
-        while True:
-            self._beat_s = time.monotonic()
-            with contextlib.suppress(queue.Empty):  # nothing to be done is a sign of life too
-                return self._jobs.get(timeout=_BEAT_S)
+    def _open_window(self, answered: Sequence[Asker], length_s: float) -> None:
+        """Who has a frame already comes back before the timer is looked at, however short it is."""
+        if self._window is not None:
+            self._window.cancel()
+        self._line.open_window([asker.stream_id for asker in answered])
+        self._window = self._loop.call_later(length_s, self._close_window)
 
-    def _serve(self, engine: Steps, batch: list[_Job]) -> None:
-        requests = [job.call for job in batch if isinstance(job.call, StepRequest)]
-        answers: Sequence[object]
-        self._beat_s = begun_s = time.monotonic()
-        try:
-            if requests:
-                answers = _timed(engine.step(requests), begun_s)
-            else:
-                assert not isinstance(batch[0].call, StepRequest)
-                answers = [batch[0].call(engine)]
-        except EngineLost:
-            raise
-        except Exception as error:  # noqa: BLE001 (goes to the sessions whose requests these were)
-            answers = [error] * len(batch)
-        self._tell_loop(_resolve, batch, answers)
-
-    def _tell_loop(self, told: Callable[[*Parts], None], *parts: *Parts) -> None:
-        with contextlib.suppress(RuntimeError):  # closed: stop() did not wait, nobody is there
-            self._loop.call_soon_threadsafe(told, *parts)
+    def _close_window(self) -> None:
+        self._line.close_window()
+        self._begin_if_due()
 
     def _become_ready(self, info: EngineInfo) -> None:
         if self.state is WorkerState.LOADING:
             self.state = WorkerState.READY
-        self.warm_up_s = time.monotonic() - self._begun_s
+        self.warm_up_s = time.monotonic() - self._thread.begun_s
         self.info = info
         self.settled.set()
+        self._begin_if_due()
 
-    def _lose(self, lost: EngineLost, batch: list[_Job]) -> None:
+    def _lose(self, lost: EngineLost) -> None:
         log.error("the engine was lost; another is loaded: %s", lost)
         if self.state is WorkerState.READY:
             self.state = WorkerState.LOADING
         self.on_lost()
-        _resolve(batch, [StreamLost(str(lost))] * len(batch))
+        tick, self._tick = self._tick, None
+        self._line.close_window()
+        for future in [] if tick is None else tick.futures:
+            _resolve(future, StreamLost(str(lost)))
 
     def _die(self, fault: BaseException) -> None:
         log.error("the worker's thread died", exc_info=fault)
@@ -246,34 +222,32 @@ class Worker:
 
     def _refuse_waiting(self) -> None:
         """When the thread has ended, or is given up: whoever still waits is told."""
-        waiting = self._batch if self._held is None else [*self._batch, self._held]
-        self._batch, self._held = [], None
-        with contextlib.suppress(queue.Empty):
-            while True:
-                job = self._jobs.get_nowait()
-                waiting += [] if job is None else [job]
-        _resolve(waiting, [WorkerDied(f"the worker is {self.state}")] * len(waiting))
+        waiting = [call.future for call in self._calls]
+        waiting += [asker.future for asker in self._line.take_all()]
+        waiting += [] if self._tick is None else self._tick.futures
+        self._calls, self._tick = [], None
+        for future in waiting:
+            _resolve(future, WorkerDied(f"the worker is {self.state}"))
 
 
-def _timed(
-    answers: Sequence[StepResult | Exception], begun_s: float
-) -> list[TimedStep | Exception]:
-    """The answers of a step that ends now."""
-    ended_s = time.monotonic()
-    return [
-        answer
-        if isinstance(answer, Exception)
-        else TimedStep(answer, StepTimes(begun_s, begun_s + answer.encode_s, ended_s))
-        for answer in answers
-    ]
+def _ask(asker: Asker, tick: Tick) -> None:
+    """Adds its request to the tick, unless its session has gone."""
+    if asker.future.done():
+        return
+    try:
+        request = asker.ask()
+    except Exception as error:  # noqa: BLE001 (a session's own fault is told to that session)
+        asker.future.set_exception(error)
+        return
+    tick.askers.append(asker)
+    tick.requests.append(request)
 
 
-def _resolve(batch: Sequence[_Job], answers: Sequence[object]) -> None:
-    """On the loop: each job's future gets its answer, unless its session has gone."""
-    for job, answer in zip(batch, answers, strict=True):
-        if job.future.done():
-            continue
-        if isinstance(answer, Exception):
-            job.future.set_exception(answer)
-        else:
-            job.future.set_result(answer)
+def _resolve(future: asyncio.Future[Any], answer: object) -> None:
+    """On the loop: the future gets its answer, unless its session has gone."""
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

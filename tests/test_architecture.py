@@ -19,7 +19,7 @@ LAYERS = {
     "sam2_rt": 0,
     "sam2_rt.host": 0,
     "sam2_rt.fault": 0,
-    "sam2_rt.gathering": 0,
+    "sam2_rt.line": 0,
     "sam2_rt.rle": 1,
     "sam2_rt.model": 1,
     "sam2_rt.tracking": 2,
@@ -48,7 +48,7 @@ LAYERS = {
 STREAMER_MAY_IMPORT = {
     "sam2_rt",
     "sam2_rt.engine",
-    "sam2_rt.gathering",
+    "sam2_rt.line",
     "sam2_rt.host",
     "sam2_rt.remote.engine_process",
     "sam2_rt.remote.remote_engine",

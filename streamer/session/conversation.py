@@ -27,7 +27,8 @@ class Question:
     """A step, and what its answers belong to."""
 
     request: StepRequest
-    in_rtp: int
+    arrival: Arrival
+    """The frame."""
     removals: tuple[GivenUp, ...]
     prompts: tuple[Asked, ...]
     num_repeated: int = 0
@@ -164,7 +165,7 @@ class Conversation:
             tuple(_placed(asked, arrival) for asked in prompts),
             tuple(given_up.track_id for given_up in removals),
         )
-        return Question(request, arrival.in_rtp, removals, prompts, len(again))
+        return Question(request, arrival, removals, prompts, len(again))
 
     def _within_limit(
         self, removals: Sequence[GivenUp], prompts: Sequence[Asked]
@@ -180,7 +181,7 @@ class Conversation:
 
     def answer(self, question: Question, result: StepResult) -> None:
         """Tells what the step carried out, refused and noticed."""
-        self._names.append((result.index, question.in_rtp))
+        self._names.append((result.index, question.arrival.in_rtp))
         self._limits.tracks.see(mask.track_id for mask in result.masks)
         repeated = question.num_repeated  # the track went with the frame that was lost, or now
         removals = [

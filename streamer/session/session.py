@@ -9,12 +9,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Final
 
-from sam2_rt.engine import StepResult, StreamLost, TickLost
+from sam2_rt.engine import StepRequest, StepResult, StreamLost, TickLost
 from streamer.config import Settings
 from streamer.masks.mask_sender import MaskSender
 from streamer.picture.display import Display
 from streamer.protocol import ErrorCode, ErrorMessage, ProtocolError
-from streamer.session.conversation import Conversation
+from streamer.session.conversation import Conversation, Question
 from streamer.session.finder import Finder
 from streamer.session.losses import Losses
 from streamer.session.parking import Inherited, Parking
@@ -78,6 +78,7 @@ class Session:
         self._losses = Losses(session_id, self._conversation, tally)
         self._stream_id = -1
         """Of the engine; one that is lost is followed by another."""
+        self._question: Question  # of the last tick that it was in
         self._has_video = asyncio.Event()
         """Set by the first frame."""
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -242,27 +243,30 @@ class Session:
     async def _track(self) -> None:
         """The frame loop: the newest frame, and what was said since the last, make one step."""
         while True:
-            arrival = await self._arrivals.take()
-            question = self._conversation.ask(self._stream_id, arrival)
+            await self._arrivals.wait()
             begun_s = time.monotonic()
             try:
-                step = await self._worker.timed_step(question.request)
+                step = await self._worker.timed_step(self._stream_id, self._ask)
             except TickLost as lost:
-                self._losses.add(question, lost)
+                self._losses.add(self._question, lost)
                 if isinstance(lost, StreamLost):
                     before = self.last_result
                     self._stream_id = await self._losses.begin_again(self._worker, before)
                 continue
             self._losses.end()
-            result = step.result
-            duration_s = time.monotonic() - begun_s
-            self.on_step(duration_s)
+            self.on_step(duration_s := time.monotonic() - begun_s)
+            question, arrival, result = self._question, self._question.arrival, step.result
             self._tally.step(arrival, step, duration_s)
             self._conversation.answer(question, result)
             self.last_result = result
             self._mask_sender.put(arrival, result)
             self.display.put(arrival.frame, result)
             self._finder.put(arrival, result)
+
+    def _ask(self) -> StepRequest:
+        """When the tick begins, so that the frame is the newest."""
+        self._question = self._conversation.ask(self._stream_id, self._arrivals.pop())
+        return self._question.request
 
     def _greet(self) -> None:
         assert self._worker.info is not None, "nobody is let in before the engine is loaded"

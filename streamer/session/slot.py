@@ -29,10 +29,18 @@ class Slot(Generic[T]):
         self._item = item
         self._is_full.set()
 
-    async def take(self) -> T:
-        """The newest item, once there is one."""
+    async def wait(self) -> None:
+        """Returns when there is an item."""
         await self._is_full.wait()
+
+    def pop(self) -> T:
+        """The newest item, which there is."""
         self._is_full.clear()
         item, self._item = self._item, None
         assert item is not None
         return item
+
+    async def take(self) -> T:
+        """The newest item, once there is one."""
+        await self.wait()
+        return self.pop()

@@ -59,6 +59,7 @@ _AGE_SECONDS: Final = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.
 # A stage may be a thousandth of the way, and may be all of it.
 _STAGE_SECONDS: Final = (0.0005, 0.001, 0.002, *_AGE_SECONDS)
 _DELAY_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+_BATCH_FRAMES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
 _RTT_SECONDS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -139,6 +140,11 @@ class Metrics:
         )
         self.step_seconds = make.histogram(
             "step_seconds", "From the request of a step to its answer.", _STEP_SECONDS
+        )
+        self.batch_frames = make.histogram(
+            "batch_frames",
+            "Frames, of all streams, that the engine stepped at once.",
+            _BATCH_FRAMES,
         )
         self.stage_seconds = make.histograms(
             "stage_seconds", "Time of a frame by stage.", _STAGE_SECONDS, stage=Stage

@@ -1,5 +1,6 @@
 """An engine without a model: every prompted track is a disc around its last point or box."""
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -68,7 +69,13 @@ class FakeEngine:
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
         self.batch_sizes.append(len(requests))
-        return [self._step(request) for request in requests]
+        answers = [self._step(request) for request in requests]
+        return [
+            dataclasses.replace(answer, batch_frames=len(requests))
+            if isinstance(answer, StepResult)
+            else answer
+            for answer in answers
+        ]
 
     def _step(self, request: StepRequest) -> StepResult | Exception:
         stream = self.streams[request.stream_id]

@@ -37,6 +37,7 @@ async def test_a_session_shows_each_stage_and_leaves_no_series_behind():
     assert set(stats["end_to_end_ms"]) == set(Way)
     for stage in Stage:
         assert during["stage_seconds_count", stage] > 0
+    assert during["batch_frames_sum",] == during["batch_frames_count",] > 0, "one viewer"
     assert during["end_to_end_seconds_count", "picture"] > 0
     assert during["end_to_end_seconds_sum", "masks"] > during["stage_seconds_sum", "masks"]
     assert (during["videos", "in", "VP8"], during["videos", "out", "VP8"]) == (1, 1)

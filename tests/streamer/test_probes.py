@@ -64,11 +64,11 @@ async def test_an_engine_that_hangs_is_dead_to_the_orchestrator_and_one_that_is_
 
 
 async def test_an_engine_with_nothing_to_do_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("streamer.worker._BEAT_S", 0.02)
+    monkeypatch.setattr("streamer.engine_thread._BEAT_S", 0.02)
     async with serving() as served:
         beats = set()
         while len(beats) < 3:
-            beats.add(served.service.worker._beat_s)
+            beats.add(served.service.worker._thread.beat_s)
             await asyncio.sleep(0.01)
 
 

@@ -21,11 +21,13 @@ class SlowEngine(FakeEngine):
         self.may_step = threading.Event()
         self.is_asked = threading.Event()
         self.threads: set[int] = set()
+        self.stepped: list[set[int]] = []
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
         self.is_asked.set()
         self.may_step.wait(5)
         self.threads.add(threading.get_ident())
+        self.stepped.append({request.stream_id for request in requests})
         return super().step(requests)
 
 
@@ -88,6 +90,84 @@ async def test_a_fault_of_one_request_reaches_its_own_caller_only():
         assert isinstance(answers[0], StepResult)
         assert isinstance(answers[1], RuntimeError)
         assert (await worker.step(request(bad, 1))).index == 0
+
+
+async def test_of_more_streams_than_fit_none_waits_longer_than_its_turn():
+    engine = SlowEngine()
+    engine.may_step.set()
+    async with working(lambda: engine, max_batch=2) as worker:
+        ids = [await worker.open() for _ in range(6)]
+
+        async def follow(stream_id: int) -> None:
+            for pts in range(20):
+                await worker.step(request(stream_id, pts))
+
+        await asyncio.gather(*map(follow, ids))
+    assert max(engine.batch_sizes) == 2
+    last = dict.fromkeys(ids, -1)
+    for tick, stepped in enumerate(engine.stepped):
+        for stream_id in stepped:
+            assert tick - last[stream_id] <= 3 + (last[stream_id] < 0)
+            last[stream_id] = tick
+
+
+async def test_the_request_is_made_when_its_tick_begins_and_not_before():
+    engine = SlowEngine()
+    async with working(lambda: engine) as worker:
+        first, second = await worker.open(), await worker.open()
+        newest = 0
+        stepping = asyncio.create_task(worker.step(request(first)))
+        await asyncio.to_thread(engine.is_asked.wait, 5)
+        waiting = asyncio.create_task(worker.timed_step(second, lambda: request(second, newest)))
+        await asyncio.sleep(0)
+        newest = 77
+        engine.may_step.set()
+        assert (await waiting).result.pts == 77
+        await stepping
+
+
+async def test_a_caller_that_left_before_its_tick_is_not_asked():
+    engine = SlowEngine()
+    async with working(lambda: engine) as worker:
+        first, second = await worker.open(), await worker.open()
+        stepping = asyncio.create_task(worker.step(request(first)))
+        await asyncio.to_thread(engine.is_asked.wait, 5)
+        leaving = asyncio.create_task(worker.timed_step(second, lambda: 1 / 0))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        engine.may_step.set()
+        await stepping
+        await worker.close(second)
+        assert (await worker.step(request(first, 1))).index == 1
+    assert engine.batch_sizes == [1, 1]
+
+
+async def test_who_cannot_make_its_request_is_told_and_the_others_step():
+    engine = SlowEngine()
+    async with working(lambda: engine) as worker:
+        first, second = await worker.open(), await worker.open()
+        stepping = asyncio.create_task(worker.step(request(first)))
+        await asyncio.to_thread(engine.is_asked.wait, 5)
+        failing = asyncio.create_task(worker.timed_step(second, lambda: 1 / 0))
+        await asyncio.sleep(0)
+        engine.may_step.set()
+        with pytest.raises(ZeroDivisionError):
+            await failing
+        assert (await stepping).index == 0
+        assert (await worker.step(request(second))).index == 0
+
+
+async def test_it_tells_how_many_frames_made_a_batch():
+    engine = SlowEngine()
+    told: list[int] = []
+    async with working(lambda: engine) as worker:
+        worker.on_batch = told.append
+        ids = [await worker.open() for _ in range(3)]
+        waiting = [asyncio.create_task(worker.step(request(i))) for i in ids]
+        await asyncio.sleep(0)
+        engine.may_step.set()
+        await asyncio.gather(*waiting)
+    assert told == engine.batch_sizes == [1, 2]
 
 
 async def test_an_engine_that_raises_for_a_whole_batch_goes_on():

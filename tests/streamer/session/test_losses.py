@@ -9,7 +9,7 @@ from session_stage import Stage, stage
 
 from fake_engine import FakeEngine
 from sam2_rt.engine import EngineLost, StepRequest, StepResult, StreamLost, TrackState
-from streamer import worker as worker_module
+from streamer import engine_thread
 from streamer.session.viewer import Outcome
 from streamer.worker import WorkerState
 
@@ -128,7 +128,7 @@ async def test_a_session_that_asked_for_nothing_meanwhile_goes_on_too():
 
 
 async def test_an_engine_that_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(worker_module, "_MAX_LOSSES", 2)
+    monkeypatch.setattr(engine_thread, "_MAX_LOSSES", 2)
     engine = MortalEngine()
     async with stage(engine) as here:
         viewer = FakeViewer()

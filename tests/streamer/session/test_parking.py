@@ -193,7 +193,7 @@ async def test_a_session_that_is_deleted_after_it_was_lost_cannot_come_back():
         (session_id,) = served.service._parking._parked
         assert served.service.end(session_id)
         await eventually(lambda: len(served.service._parking) == 0)
-        await eventually(lambda: not served.service.worker._jobs.qsize())
+        await eventually(lambda: not served.service.worker._calls)
 
 
 async def test_when_the_stream_has_left_the_token_s_boxes_are_what_is_left():

@@ -92,7 +92,7 @@ async def test_the_newest_frame_wins_and_the_drops_are_told():
         viewer = FakeViewer()
         running = here.enter(viewer)
         viewer.feed(pts=0)
-        await eventually(lambda: bool(here.worker._batch))
+        await eventually(lambda: here.worker._tick is not None)
         for row in range(1, 5):
             viewer.feed(pts=3000 * row)
         engine.turns.release(2)

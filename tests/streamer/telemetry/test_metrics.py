@@ -11,7 +11,7 @@ def test_the_exposition_is_valid_and_every_series_has_a_unit_or_a_count():
     ours = {f.name: f for f in families if f.name.startswith("streamer_")}
     assert {"streamer_sessions", "streamer_step_seconds", "streamer_frames_dropped"} <= set(ours)
     assert all(f.documentation.endswith(".") for f in ours.values())
-    units = ("_seconds", "_bytes")
+    units = ("_seconds", "_bytes", "_frames")
     assert all(f.name.endswith(units) for f in ours.values() if f.type == "histogram")
 
 
