@@ -34,7 +34,7 @@ _HELLO = {
 
 
 class Echo:
-    """An ASGI application: POST /offer, DELETE of any session, GET /metrics."""
+    """An ASGI application: POST /offer, DELETE of any session, GET /config and /metrics."""
 
     def __init__(self) -> None:
         self._connections: dict[str, tuple[RTCPeerConnection, asyncio.Task[None]]] = {}
@@ -56,6 +56,8 @@ class Echo:
                 status, answer = 200, await self._answer(json.loads(body)["sdp"])
             case "DELETE", path if path in self._connections:
                 status, answer = 200, await self._end(path)
+            case "GET", "/config":
+                status, answer = 200, json.dumps({"iceServers": []})
             case "GET", "/metrics":
                 status, answer = 200, _metrics()
             case _:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from load.percentile import percentile
 from load.viewer import Viewer
 from load.vitals import cpu_s
 
@@ -26,7 +27,7 @@ class Level:
     least_fps: float
     """Of the viewer who got the fewest."""
     sent_fps: float
-    """Frames sent a second and viewer; below the pattern's, this program is what is too slow."""
+    """Frames sent a second and viewer; below the scene's, this program is what is too slow."""
     picture_p50_ms: float
     picture_p95_ms: float
     """inf: no picture came back whose number could be read."""
@@ -34,6 +35,9 @@ class Level:
     """Such pictures a second and viewer."""
     cores: float
     """That the server used for each viewer; nan where it does not tell."""
+    in_sight: float
+    """Share of the mask frames in which all tracks of their viewer were VISIBLE, 0..1; nan of
+    none."""
 
 
 async def watch_all(viewers: Sequence[Viewer], seconds: float) -> None:
@@ -48,8 +52,7 @@ async def measure(viewers: Sequence[Viewer], seconds: float, metrics_url: str) -
     """What they get from now on. Raises ConnectionLost when one is lost."""
     sent = _num_sent(viewers)
     for viewer in viewers:
-        viewer.latencies_s.clear()
-        viewer.picture_latencies_s.clear()
+        viewer.forget()
     begun_s, used_s = time.monotonic(), await _used_s(metrics_url)
     await watch_all(viewers, seconds)
     elapsed_s = time.monotonic() - begun_s
@@ -68,14 +71,8 @@ async def measure(viewers: Sequence[Viewer], seconds: float, metrics_url: str) -
         picture_p95_ms=_over_all(pictures, 95),
         picture_fps=statistics.fmean(map(len, pictures)) / elapsed_s,
         cores=cores / len(viewers),
+        in_sight=statistics.fmean(viewer.in_sight for viewer in viewers),
     )
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Nearest rank, of ascending values; inf of none."""
-    if not ordered:
-        return math.inf
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
 def _over_all(latencies_s: Sequence[Sequence[float]], percent: float) -> float:

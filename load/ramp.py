@@ -20,8 +20,10 @@ from pathlib import Path
 
 from load.echo_process import echoing
 from load.level import Level, measure, watch_all
+from load.options import add_scene, take_scene
 from load.plot import plot
-from load.viewer import Pattern, Viewer, viewing
+from load.scene import Ball, Scene
+from load.viewer import Viewer, viewing
 from streamer.client import ClientError, ServiceFull
 
 
@@ -43,7 +45,7 @@ class Plan:
     """What to try."""
 
     url: str
-    pattern: Pattern = field(default_factory=Pattern)
+    scene: Scene = field(default_factory=Ball)
     tracks: int = 1
     budget_ms: float = 150.0
     """Of p95, capture to mask, over the mask frames of all viewers."""
@@ -84,13 +86,10 @@ class Ramp:
 
 def main() -> None:
     """Reads the command line."""
-    pattern, plan = Pattern(), Plan("http://127.0.0.1:8080")
+    plan = Plan("http://127.0.0.1:8080")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default=plan.url)
-    parser.add_argument("--width", type=int, default=pattern.width)
-    parser.add_argument("--height", type=int, default=pattern.height)
-    parser.add_argument("--fps", type=int, default=pattern.fps)
-    parser.add_argument("--output", default=pattern.output, help="a mode, as overlay or masks")
+    add_scene(parser)
     parser.add_argument("--tracks", type=int, default=plan.tracks)
     parser.add_argument("--budget-ms", type=float, default=plan.budget_ms)
     parser.add_argument("--max-viewers", type=int, default=plan.max_viewers)
@@ -100,10 +99,10 @@ def main() -> None:
     parser.add_argument("--metrics-url", default=plan.metrics_url)
     parser.add_argument("--echo", default="own", help="own: a process here; none; or a URL")
     parser.add_argument("--out", type=Path, default=Path("out"), help="the folder for the files")
-    given = vars(parser.parse_args())
+    options = parser.parse_args()
+    scene, given = take_scene(options), vars(options)
     out, echo = given.pop("out"), given.pop("echo")
-    sent = Pattern(**{name: given.pop(name) for name in ("width", "height", "fps", "output")})
-    done = asyncio.run(_run(Plan(pattern=sent, **given), echo))
+    done = asyncio.run(_run(Plan(scene=scene, **given), echo))
     write(done, out)
     print(f"no more viewers: {done.end} {done.words}\n{row(done)}")  # noqa: T201
 
@@ -124,7 +123,7 @@ async def beside_echo(done: Ramp, url: str, report: Callable[[Level], None]) -> 
     plan = dataclasses.replace(
         done.plan,
         url=url,
-        pattern=dataclasses.replace(done.plan.pattern, output=None),
+        scene=dataclasses.replace(done.plan.scene, output=None),
         tracks=0,
         budget_ms=math.inf,
         max_viewers=len(done.levels),
@@ -142,7 +141,7 @@ async def ramp(plan: Plan, report: Callable[[Level], None]) -> Ramp:
         end, words = End.MOST, ""
         while len(viewers) < plan.max_viewers:
             try:
-                one_more = viewing(plan.url, plan.pattern, plan.tracks, plan.token)
+                one_more = viewing(plan.url, plan.scene, plan.tracks, plan.token)
                 viewers.append(await until_end.enter_async_context(one_more))
                 await watch_all(viewers, plan.settle_s)
                 metrics_url = plan.metrics_url or plan.url
@@ -169,7 +168,7 @@ def write(done: Ramp, folder: Path) -> None:
             for level in levels:
                 table.writerow([server, *(f"{n:.5g}" for n in dataclasses.astuple(level))])
     held = 0 if done.held is None else done.held.viewers
-    title = f"{_what(done.plan)}, viewers within {done.plan.budget_ms:g} ms: {held}"
+    title = f"{done.plan.scene.what}, viewers within {done.plan.budget_ms:g} ms: {held}"
     curves = {
         "p95, capture to mask, ms": [level.p95_ms for level in done.levels],
         "p50, capture to mask, ms": [level.p50_ms for level in done.levels],
@@ -189,29 +188,26 @@ def write(done: Ramp, folder: Path) -> None:
 def row(done: Ramp) -> str:
     """The line for RESULTS.md; in brackets, how many times the echo server's."""
     held, echo = done.held, done.beside
-    cells = [time.strftime("%Y-%m-%d"), _what(done.plan), str(done.plan.tracks)]
+    cells = [time.strftime("%Y-%m-%d"), done.plan.scene.what, str(done.plan.tracks)]
     cells += [f"{done.plan.budget_ms:g} ms", "0" if held is None else str(held.viewers)]
     if held is None:
-        cells += [""] * 6
+        cells += [""] * 7
     else:
         numbers = (held.p50_ms, held.p95_ms, held.fps, held.sent_fps)
         cells += [f"{number:.0f}" for number in numbers[:2]]
         cells += [f"{number:.1f}" for number in numbers[2:]]
+        cells.append(f"{held.in_sight:.2f}")
         late_ms, cores = (echo.picture_p95_ms, echo.cores) if echo else (math.nan, math.nan)
         cells.append(f"{held.picture_p95_ms:.0f} ({held.picture_p95_ms / late_ms:.2f})")
         cells.append(f"{held.cores:.2f} ({held.cores / cores:.2f})")
     return f"| {' | '.join((*cells, done.end))} |"
 
 
-def _what(plan: Plan) -> str:
-    sent = plan.pattern
-    return f"{sent.width}x{sent.height}@{sent.fps}" + f" {sent.output}" * bool(sent.output)
-
-
 def _line(level: Level) -> str:
     return (
         f"viewers {level.viewers}: p50 {level.p50_ms:.0f} ms, p95 {level.p95_ms:.0f} ms, "
-        f"{level.fps:.1f} masks/s each, {level.sent_fps:.1f} sent/s each; "
+        f"{level.fps:.1f} masks/s each, {level.sent_fps:.1f} sent/s each, "
+        f"in sight {level.in_sight:.2f}; "
         f"pictures: p95 {level.picture_p95_ms:.0f} ms, {level.picture_fps:.1f}/s; "
         f"{level.cores:.2f} cores each"
     )

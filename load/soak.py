@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from load.level import percentile
+from load.options import add_scene, take_scene
+from load.percentile import percentile
 from load.plot import plot
-from load.viewer import Pattern, Viewer, viewing
+from load.scene import Ball, Scene
+from load.viewer import Viewer, viewing
 from load.vitals import resident_mib
 
 MINUTE_S = 60.0
@@ -26,7 +28,7 @@ class Plan:
     """What to try."""
 
     url: str
-    pattern: Pattern = field(default_factory=Pattern)
+    scene: Scene = field(default_factory=Ball)
     tracks: int = 1
     minutes: float = 10.0
     interval_s: float = 10.0
@@ -46,6 +48,8 @@ class Stretch:
     p50_ms: float
     p95_ms: float
     """inf: no mask came."""
+    in_sight: float
+    """Share of the masks in which all tracks were VISIBLE, 0..1; nan of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=plan.minutes)
     parser.add_argument("--interval-s", type=float, default=plan.interval_s)
     parser.add_argument("--tracks", type=int, default=plan.tracks)
-    parser.add_argument("--output", default=None, help="a mode, as overlay or masks")
+    add_scene(parser)
     parser.add_argument("--out", type=Path, default=Path("out"), help="the folder for the files")
-    given = vars(parser.parse_args())
-    out, pattern = given.pop("out"), Pattern(output=given.pop("output"))
-    done = asyncio.run(soak(Plan(pattern=pattern, **given), _print))
+    options = parser.parse_args()
+    scene, given = take_scene(options), vars(options)
+    out = given.pop("out")
+    done = asyncio.run(soak(Plan(scene=scene, **given), _print))
     write(done, out)
     print(f"{memory_row(done)}\n{latency_row(done)}")  # noqa: T201
 
@@ -80,10 +85,10 @@ async def soak(plan: Plan, report: Callable[[Stretch], None]) -> Soak:
     metrics_url = plan.metrics_url or plan.url
     idle_mib = await asyncio.to_thread(resident_mib, metrics_url)
     stretches: list[Stretch] = []
-    async with viewing(plan.url, plan.pattern, plan.tracks) as viewer:
+    async with viewing(plan.url, plan.scene, plan.tracks) as viewer:
         began_s = time.monotonic()
         for _ in range(max(1, round(plan.minutes * MINUTE_S / plan.interval_s))):
-            viewer.latencies_s.clear()
+            viewer.forget()
             await viewer.watch(plan.interval_s)
             now_mib = await asyncio.to_thread(resident_mib, metrics_url)
             stretches.append(_stretch(viewer, time.monotonic() - began_s, now_mib))
@@ -105,7 +110,7 @@ def write(done: Soak, folder: Path) -> None:
         "p50, capture to mask, ms": [one.p50_ms for one in done.stretches],
     }
     memory = {"resident memory, MiB": [one.resident_mib for one in done.stretches]}
-    title = f"{_what(done.plan.pattern)}, {done.plan.interval_s:g} s a point"
+    title = f"{done.plan.scene.what}, {done.plan.interval_s:g} s a point"
     plot(folder / "soak.png", title, ("minutes", minutes), (latencies, memory))
 
 
@@ -130,6 +135,7 @@ def latency_row(done: Soak) -> str:
     cells = [f"{_median(one.p50_ms for one in part):.0f}" for part in (first, last)]
     cells += [f"{_median(one.p95_ms for one in part):.0f}" for part in (first, last)]
     cells.append(f"{max(one.p95_ms for one in done.stretches):.0f}")
+    cells.append(f"{_in_sight(done):.2f}")
     return f"| {' | '.join((*_head(done), f'{_fps(done):.1f}', *cells))} |"
 
 
@@ -140,7 +146,7 @@ def _print(one: Stretch) -> None:
 def _stretch(viewer: Viewer, end_s: float, now_mib: float) -> Stretch:
     late_s = sorted(viewer.latencies_s)
     p50_ms, p95_ms = (1000 * percentile(late_s, percent) for percent in (50, 95))
-    return Stretch(end_s, now_mib, len(late_s), p50_ms, p95_ms)
+    return Stretch(end_s, now_mib, len(late_s), p50_ms, p95_ms, viewer.in_sight)
 
 
 def _later(done: Soak) -> Sequence[Stretch]:
@@ -155,21 +161,22 @@ def _fps(done: Soak) -> float:
     return sum(one.masks for one in done.stretches) / done.stretches[-1].end_s
 
 
+def _in_sight(done: Soak) -> float:
+    seen = [(one.in_sight, one.masks) for one in done.stretches if one.masks]
+    return sum(share * masks for share, masks in seen) / max(1, sum(masks for _, masks in seen))
+
+
 def _head(done: Soak) -> tuple[str, ...]:
     plan = done.plan
     minutes = f"{done.stretches[-1].end_s / MINUTE_S:.0f} min"
-    return time.strftime("%Y-%m-%d"), _what(plan.pattern), str(plan.tracks), minutes
-
-
-def _what(pattern: Pattern) -> str:
-    sent = f"{pattern.width}x{pattern.height}@{pattern.fps}"
-    return sent + f" {pattern.output}" * bool(pattern.output)
+    return time.strftime("%Y-%m-%d"), plan.scene.what, str(plan.tracks), minutes
 
 
 def _line(one: Stretch) -> str:
     return (
         f"{one.end_s:.0f} s: {one.resident_mib:.0f} MiB, {one.masks} masks, "
-        f"p50 {one.p50_ms:.0f} ms, p95 {one.p95_ms:.0f} ms"
+        f"p50 {one.p50_ms:.0f} ms, p95 {one.p95_ms:.0f} ms, "
+        f"in sight {one.in_sight:.2f}"
     )
 
 

@@ -1,96 +1,91 @@
-"""Viewer: one headless viewer, who sends a moving pattern and reads all that comes back."""
+"""`python -m load.viewer`: one headless viewer, who sends a scene and reads all that comes back."""
 
+import argparse
 import asyncio
 import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
 from typing import Final
 
 import av
-import numpy as np
-from av.video.plane import VideoPlane
-from numpy.typing import NDArray
 
-from load.picture_code import NUM_CODES, draw, read
-from streamer.client import Client, ClientStats, Point
+from load.options import add_scene, take_scene
+from load.percentile import percentile
+from load.picture_code import NUM_CODES, read
+from load.scene import Scene
+from streamer.client import Client, ConnectionLost, ObjectState, SentFrame
 
-_ROUND: Final = 60
-"""Pictures until the stripes are where they were."""
 _KEPT_LATENCIES: Final = 20_000
 """Minutes of frames."""
+_SETTLE_S: Final = 0.5
+"""In which masks are read that waited since before the click."""
+_FIRST_S: Final = 60.0
+"""For the first masks, of a frame without a track."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """What a viewer sends, and gets back."""
-
-    width: int = 640
-    height: int = 360
-    fps: int = 30
-    output: str | None = None
-    """A mode of the service; None: what it does by itself."""
-
-    async def frames(self) -> AsyncIterator[av.VideoFrame]:
-        """For ever, each at its time: stripes that drift, with some grain for the codec."""
-        loop = asyncio.get_running_loop()
-        pictures = _luma(self.width, self.height)
-        began_s = loop.time()
-        index = 0
-        while True:
-            frame = av.VideoFrame(self.width, self.height, "yuv420p")
-            _fill(frame.planes[0], pictures[index % len(pictures)])
-            for plane in (frame.planes[1], frame.planes[2]):
-                _fill(plane, np.full((plane.height, plane.width), 128, np.uint8))
-            draw(frame, index)
-            frame.pts, frame.time_base = index, Fraction(1, self.fps)
-            await asyncio.sleep(began_s + index / self.fps - loop.time())
-            yield frame
-            index += 1
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8080")
+    parser.add_argument("--tracks", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--token")
+    add_scene(parser)
+    given = parser.parse_args()
+    print(asyncio.run(_watch(given, take_scene(given))))  # noqa: T201 a program's output
 
 
-@lru_cache(maxsize=4)
-def _luma(width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
-    """One round of the stripes' drift, [height, width] each; made once for all viewers."""
-    grain = np.random.default_rng(0).integers(0, 12, (height, width), np.uint8)
-    columns, rows = np.arange(width), np.arange(height)[:, None]
-    waves = (
-        110 + 70 * np.sin(columns / 40 + rows / 90 + 2 * np.pi * index / _ROUND)
-        for index in range(_ROUND)
-    )
-    return tuple(wave.astype(np.uint8) + grain for wave in waves)
-
-
-def _fill(plane: VideoPlane, pixels: NDArray[np.uint8]) -> None:
-    """Rows of a plane may be padded."""
-    room = np.zeros((plane.height, plane.line_size), np.uint8)
-    room[:, : plane.width] = pixels
-    plane.update(room.tobytes())
-
-
-async def view(url: str, pattern: Pattern, tracks: int, seconds: float) -> ClientStats:
-    """Watches for a while and follows tracks; returns what was counted. Raises ClientError."""
-    async with viewing(url, pattern, tracks) as viewer:
-        await viewer.watch(seconds)
-        return viewer.client.stats
+async def _watch(given: argparse.Namespace, scene: Scene) -> str:
+    async with viewing(given.url, scene, given.tracks, given.token) as viewer:
+        await viewer.watch(_SETTLE_S)
+        viewer.forget()
+        await viewer.watch(given.seconds)
+        masks, pictures = (sorted(v) for v in (viewer.latencies_s, viewer.picture_latencies_s))
+        p50_ms, p95_ms = (1000 * percentile(masks, percent) for percent in (50, 95))
+        return (
+            f"{scene.what}: {len(masks) / given.seconds:.1f} masks/s, "
+            f"p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms; "
+            f"{len(pictures) / given.seconds:.1f} pictures/s, "
+            f"p95 {1000 * percentile(pictures, 95):.0f} ms; "
+            f"all tracks in sight in {viewer.in_sight:.0%} of the frames"
+        )
 
 
 class Viewer:
     """One who watches now. Made by viewing()."""
 
-    def __init__(self, url: str, pattern: Pattern, token: str | None) -> None:
-        self.client = Client(url, self._sent(pattern), token=token, resume_s=0)
+    def __init__(self, url: str, scene: Scene, token: str | None) -> None:
+        self.client = Client(url, self._sent(scene), token=token, resume_s=0)
         self.latencies_s: deque[float] = deque(maxlen=_KEPT_LATENCIES)
         """From capture to mask, of the mask frames since they were last cleared; inf where the
         frame left too long ago to be remembered."""
         self.picture_latencies_s: deque[float] = deque(maxlen=_KEPT_LATENCIES)
         """From capture to the returned picture, of those whose number could be read."""
+        self._num_in_sight = 0
         self._captured_at_s = [math.nan] * NUM_CODES
         self._readers: list[asyncio.Task[None]] = []
+
+    @property
+    def in_sight(self) -> float:
+        """Share of the mask frames in which a track was there and all were VISIBLE; nan of none."""
+        return self._num_in_sight / len(self.latencies_s) if self.latencies_s else math.nan
+
+    def forget(self) -> None:
+        """What was counted: it is counted anew from here on."""
+        self.latencies_s.clear()
+        self.picture_latencies_s.clear()
+        self._num_in_sight = 0
+
+    async def follow(self, scene: Scene, tracks: int) -> None:
+        """Clicks on so many things, where they are in a frame that has just been seen."""
+        if tracks == 0:
+            return
+        seen = await self._first_seen()
+        places = scene.places(seen.index, tracks)
+        for track_id, place in enumerate(places, 1):
+            await self.client.prompt(track_id, points=[place], frame=seen)
 
     async def watch(self, seconds: float) -> None:
         """Goes on for so long. Raises ConnectionLost when the session ends before."""
@@ -109,9 +104,19 @@ class Viewer:
         if self._readers:
             await asyncio.wait(self._readers)
 
-    async def _sent(self, pattern: Pattern) -> AsyncIterator[av.VideoFrame]:
+    async def _first_seen(self) -> SentFrame:
+        try:
+            async with asyncio.timeout(_FIRST_S):
+                async for masks in self.client.masks():
+                    if masks.sent is not None:
+                        return masks.sent
+        except TimeoutError:
+            raise ConnectionLost(f"no masks came for {_FIRST_S:g} s") from None
+        raise ConnectionLost("the session ended before any masks came")
+
+    async def _sent(self, scene: Scene) -> AsyncIterator[av.VideoFrame]:
         index = 0
-        async for frame in pattern.frames():
+        async for frame in scene.frames():
             self._captured_at_s[index % NUM_CODES] = time.monotonic()
             yield frame
             index += 1
@@ -120,6 +125,8 @@ class Viewer:
         async for masks in self.client.masks():
             late_s = masks.latency_s
             self.latencies_s.append(math.inf if late_s is None else late_s)
+            states = [one.state for one in masks.frame.objects]
+            self._num_in_sight += bool(states) and set(states) == {ObjectState.VISIBLE}
 
     async def _read_pictures(self) -> None:
         async for returned in self.client.video():
@@ -130,21 +137,23 @@ class Viewer:
 
 @asynccontextmanager
 async def viewing(
-    url: str, pattern: Pattern, tracks: int, token: str | None = None
+    url: str, scene: Scene, tracks: int, token: str | None = None
 ) -> AsyncIterator[Viewer]:
     """One viewer, with tracks, who does not come back when the connection dies.
 
     Raises ClientError.
     """
-    viewer = Viewer(url, pattern, token)
+    viewer = Viewer(url, scene, token)
     async with viewer.client as client:
-        if pattern.output is not None:
-            await client.configure(pattern.output)
-        for track_id in range(1, tracks + 1):
-            place = Point(track_id / (tracks + 1), 0.5)
-            await client.prompt(track_id, points=[place])
+        if scene.output is not None:
+            await client.configure(scene.output)
+        await viewer.follow(scene, tracks)
         try:
             await viewer.watch(0)
             yield viewer
         finally:
             await viewer.leave()
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ from streamer.client.errors import (
     Unauthorised,
 )
 from streamer.client.track import SentFrame
+from streamer.masks.mask_frame import ObjectState
 from streamer.protocol import AckMessage as Ack
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "Masks",
+    "ObjectState",
     "Point",
     "Refused",
     "ReturnedFrame",

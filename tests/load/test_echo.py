@@ -7,7 +7,8 @@ import pytest
 
 from load.echo_process import echoing
 from load.picture_code import read
-from load.viewer import Pattern, viewing
+from load.scene import Pattern
+from load.viewer import viewing
 from streamer.client import Client, ConnectionLost
 
 

@@ -5,7 +5,8 @@ from served import serving
 
 from fake_engine import FakeEngine
 from load.level import measure, percentile
-from load.viewer import Pattern, viewing
+from load.scene import Pattern
+from load.viewer import viewing
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,20 @@ from fake_engine import FakeEngine
 from load.echo_process import echoing
 from load.level import Level
 from load.ramp import End, Plan, Ramp, beside_echo, ramp, row, write
-from load.viewer import Pattern
+from load.scene import Pattern
 
 SMALL = Pattern(96, 64, fps=20, output="overlay")
 RESULTS = Path(__file__).parents[2] / "load" / "RESULTS.md"
 
 
 def plan(url: str, **changes: object) -> Plan:
-    quick = {"pattern": SMALL, "budget_ms": 60_000, "settle_s": 0.2, "seconds": 0.8}
+    quick = {"scene": SMALL, "budget_ms": 60_000, "settle_s": 0.2, "seconds": 0.8}
     return Plan(url, **{**quick, **changes})
 
 
 def level(viewers: int, p95_ms: float, cores: float = 0.5) -> Level:
     masks = (p95_ms / 2, p95_ms, p95_ms, 19.5, 18.25, 20.0)
-    return Level(viewers, *masks, p95_ms + 5, p95_ms + 10, 19.25, cores)
+    return Level(viewers, *masks, p95_ms + 5, p95_ms + 10, 19.25, cores, 0.875)
 
 
 async def test_one_viewer_more_at_a_time_until_there_are_enough():
@@ -42,6 +42,7 @@ async def test_one_viewer_more_at_a_time_until_there_are_enough():
         assert 0 < one.picture_p50_ms <= one.picture_p95_ms < 60_000
         assert 0 < one.picture_fps <= 30
         assert one.cores > 0
+        assert 0 < one.in_sight <= 1
 
 
 async def test_it_ends_when_the_budget_breaks():
@@ -99,7 +100,7 @@ def test_the_row_fits_the_table_of_results():
     levels, echo = (level(1, 40), level(2, 200)), (level(1, 15, 0.2),)
     done = Ramp(plan("", budget_ms=150), levels, End.BUDGET, echo=echo)
     cells = [cell.strip() for cell in row(done).strip("|").split("|")]
-    within = ["1", "20", "40", "19.5", "20.0", "50 (2.00)", "0.50 (2.50)", "budget"]
+    within = ["1", "20", "40", "19.5", "20.0", "0.88", "50 (2.00)", "0.50 (2.50)", "budget"]
     assert cells[1:] == ["96x64@20 overlay", "1", "150 ms", *within]
     (header,) = [line for line in RESULTS.read_text().splitlines() if "ended by" in line]
     # The commit and what the machine did beside it are written by hand.
@@ -113,7 +114,7 @@ async def test_the_program_writes_its_files_and_a_row(tmp_path: Path):
         options = "--width 96 --height 64 --fps 20 --max-viewers 1 --settle-s 0.2 --seconds 0.5"
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "load.ramp", "--url", served.url, "--budget-ms", "60000",
-            *options.split(), "--out", str(tmp_path), stdout=subprocess.PIPE,
+            "--scene", "stripes", *options.split(), "--out", str(tmp_path), stdout=subprocess.PIPE,
         )  # fmt: skip
         words, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0
