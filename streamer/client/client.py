@@ -261,12 +261,7 @@ class Client:
         return None
 
     async def _open(self, url: str, resume: str | None) -> Link:
-        link = Link(Signalling(url, self._token), self._arrivals)
-        try:
-            await link.open(resume)
-        except BaseException:
-            await link.close()
-            raise
+        link = await Link.reach(Signalling(url, self._token), self._arrivals, resume)
         if self._output is not None:
             answer = link.control.ask(type="configure", **self._output)
             answer.add_done_callback(log_refusal)

@@ -3,22 +3,25 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import av
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
+    RTCIceServer,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcconfiguration import RTCBundlePolicy
 
-import streamer.rtc.retransmission  # noqa: F401 (it mends aiortc)
+import streamer.rtc.gathering
+import streamer.rtc.retransmission  # noqa: F401 (both mend aiortc)
 from streamer.client.arrivals import Arrivals, Masks, ReturnedFrame
 from streamer.client.control import Control
 from streamer.client.errors import ConnectError, ConnectionLost, SessionEnded
@@ -43,9 +46,11 @@ sooner than ICE gives up."""
 
 
 class Link:
-    """One connection: open() once, close() once."""
+    """One connection, from reach() to close()."""
 
-    def __init__(self, signalling: Signalling, arrivals: Arrivals) -> None:
+    def __init__(
+        self, signalling: Signalling, arrivals: Arrivals, servers: Sequence[RTCIceServer]
+    ) -> None:
         self.sent = SentVideo()
         """What is sent over it."""
         self.lost: asyncio.Future[ConnectionLost] = asyncio.get_running_loop().create_future()
@@ -55,18 +60,35 @@ class Link:
         """The connection that this one takes over from, until masks come over this one."""
         self._signalling = signalling
         self._arrivals = arrivals
-        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        # One relay does for all, as in link.js.
+        bundled = RTCConfiguration(list(servers), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self._peer = RTCPeerConnection(bundled)
         self._heard_at_s = time.monotonic()
         self._until_close = AsyncExitStack()
         self._until_close.push_async_callback(signalling.end)
         self._until_close.push_async_callback(self._peer.close)
         self._open_channels()
 
-    async def open(self, resume: str | None) -> None:
+    @classmethod
+    async def reach(cls, signalling: Signalling, arrivals: Arrivals, resume: str | None) -> Self:
         """Offers, with the token of the connection before, and waits for the service's hello.
 
         Raises ConnectError.
         """
+        try:
+            servers = await signalling.ice_servers()
+        except BaseException:
+            await signalling.end()
+            raise
+        link = cls(signalling, arrivals, servers)
+        try:
+            await link._open(resume)
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    async def _open(self, resume: str | None) -> None:
         await self._connect(resume)
         await self._greeted()
         self._heard_at_s = time.monotonic()

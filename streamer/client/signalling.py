@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
+from aiortc import RTCIceServer
+from aiortc.rtcicetransport import parse_stun_turn_uri
 
 from streamer.client.errors import ConnectError, ServiceFull, SessionOver, Unauthorised
 
@@ -21,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Signalling:
-    """POST /offer once, DELETE of what it made once."""
+    """GET /config and POST /offer once, DELETE of what it made once."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self._url = url.rstrip("/")
@@ -37,18 +39,28 @@ class Signalling:
         self.resumed: tuple[int, ...] = ()
         """Tracks that go on from the session before."""
 
+    async def ice_servers(self) -> list[RTCIceServer]:
+        """STUN and TURN servers that the service names, with a user of this client's own.
+
+        Raises ConnectError or a kind of it.
+        """
+        config = await self._ask("GET", "/config")
+        try:
+            servers = [
+                RTCIceServer(str(server["urls"]), server.get("username"), server.get("credential"))
+                for server in config.json()["iceServers"]
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConnectError(f"{self._url} is no streaming service: no config came") from error
+        return [server for server in servers if _is_usable(str(server.urls))]
+
     async def exchange(self, sdp: str, resume: str | None = None) -> str:
         """An offer's SDP -> the answer's. Raises ConnectError or a kind of it.
 
         With the token of the session before, its tracks go on.
         """
         offer = {"sdp": sdp, "type": "offer", "resume": resume}
-        try:
-            response = await self._http.post("/offer", json=offer)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ConnectError(f"{self._url} does not answer ({error}): is it running?") from error
-        if response.status_code != httpx.codes.OK:
-            raise _refusal(response)
+        response = await self._ask("POST", "/offer", offer)
         try:
             answer = response.json()
             self._location, self._session = str(answer["location"]), str(answer["session"])
@@ -77,11 +89,31 @@ class Signalling:
         finally:
             await self._http.aclose()
 
+    async def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """An answer with 200. Raises ConnectError or a kind of it."""
+        try:
+            response = await self._http.request(method, path, json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ConnectError(f"{self._url} does not answer ({error}): is it running?") from error
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(response)
+        return response
+
 
 @functools.cache
 def _tls(is_used: bool) -> ssl.SSLContext:  # noqa: FBT001 (a key of the cache)
     """Read once: authorities take 0.1 s, for which a client that goes on has no time."""
     return httpx.create_ssl_context() if is_used else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _is_usable(url: str) -> bool:
+    """Whether aiortc knows what to do with a STUN or TURN server's address."""
+    try:
+        parse_stun_turn_uri(url)
+    except ValueError as error:
+        _log.warning("the service names %s, which is left out: %s", url, error)
+        return False
+    return True
 
 
 def is_loopback(url: str) -> bool:

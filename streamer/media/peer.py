@@ -17,8 +17,9 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+import streamer.rtc.gathering
 import streamer.rtc.h264_encoder
-import streamer.rtc.retransmission  # noqa: F401 (both mend aiortc)
+import streamer.rtc.retransmission  # noqa: F401 (all mend aiortc)
 from sam2_rt.tracking.frame import Frame
 from streamer import protocol
 from streamer.config import IceServer

@@ -227,11 +227,13 @@ async def test_a_service_that_is_not_there_cannot_be_connected():
 
 
 async def test_a_refused_offer_gives_the_service_s_own_words(monkeypatch: pytest.MonkeyPatch):
-    async def refuse(*_args: object, **_kwargs: object) -> httpx.Response:
-        request = httpx.Request("POST", "http://x/offer")
+    async def refuse(_http: object, method: str, path: str, **_body: object) -> httpx.Response:
+        request = httpx.Request(method, f"http://x{path}")
+        if path == "/config":
+            return httpx.Response(200, json={"iceServers": []}, request=request)
         return httpx.Response(400, json={"detail": "no video in it"}, request=request)
 
-    monkeypatch.setattr(httpx.AsyncClient, "post", refuse)
+    monkeypatch.setattr(httpx.AsyncClient, "request", refuse)
     with pytest.raises(ConnectError, match="no video in it"):
         await Client("http://x", grey_frames()).__aenter__()
 

@@ -1,17 +1,18 @@
-import asyncio
 import base64
 import hashlib
 import hmac
-import shutil
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
+from aiortc import RTCConfiguration
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from clients import grey_frames, masks_with
+from coturn import coturn, relayed
+from served import serving
 
+from streamer.client import Client, ConnectError, link
 from streamer.config import Settings
 from streamer.media import turn
 
@@ -42,49 +43,36 @@ def test_without_a_secret_the_servers_are_told_as_they_were_set():
     )
 
 
-@asynccontextmanager
-async def coturn(secret: str, folder: Path) -> AsyncIterator[int]:
-    """A real TURN server on loopback; its port."""
-    program = shutil.which("turnserver")
-    if program is None:
-        pytest.skip("turnserver is missing: apt-get install coturn")
-    with socket.socket(type=socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = [
-        "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", f"--listening-port={port}",
-        "--use-auth-secret", f"--static-auth-secret={secret}", "--realm=test", "--no-tls",
-        "--no-dtls", "--no-cli", "--allow-loopback-peers", "--log-file=stdout", "--simple-log",
-        f"--pidfile={folder / 'pid'}", f"--userdb={folder / 'db'}",
-    ]  # fmt: skip
-    process = await asyncio.create_subprocess_exec(
-        program, *options, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def relayed(port: int, username: str, credential: str) -> list[str]:
-    """Kinds of the candidates that aiortc gathers with this user."""
-    server = RTCIceServer(f"turn:127.0.0.1:{port}?transport=udp", username, credential)
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[server]))
-    connection.createDataChannel("any")
-    await connection.setLocalDescription(await connection.createOffer())
-    lines = connection.localDescription.sdp.splitlines()
-    await connection.close()
-    return [line.split()[7] for line in lines if line.startswith("a=candidate:")]
-
-
 async def test_a_real_turn_server_takes_the_user_and_no_other(tmp_path: Path):
-    async with coturn("a secret", tmp_path) as port:
-        good = turn.mint("a secret", int(time.time()) + 60, "me")
-        async with asyncio.timeout(20):
-            while "relay" not in await relayed(port, *good):  # noqa: ASYNC110 (it begins to listen)
-                await asyncio.sleep(0.1)
+    async with coturn("a secret", tmp_path) as port:  # which takes one of its secret
         late = turn.mint("a secret", int(time.time()) - 60, "me")
         forged = turn.mint("another", int(time.time()) + 60, "me")
         assert "relay" not in await relayed(port, *late)
         assert "relay" not in await relayed(port, *forged)
+
+
+async def test_a_client_whose_only_way_is_a_relay_takes_the_one_that_the_service_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    only_relays = partial(RTCConfiguration, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+    monkeypatch.setattr(link, "RTCConfiguration", only_relays)
+    async with coturn("a secret", tmp_path) as port:
+        servers = [{"urls": f"turn:127.0.0.1:{port}?transport=udp"}]
+        settings = {"ice_servers": servers, "uses_ice_servers": False, "turn_secret": "a secret"}
+        async with serving(**settings) as served, Client(served.url, grey_frames()) as client:
+            await masks_with(client)
+            ice = client._link._peer.sctp.transport.transport._connection
+            assert {c.type for c in ice.local_candidates} == {"relay"}
+            assert ice._nominated[1].local_candidate.type == "relay"
+
+
+async def test_a_client_without_a_relay_comes_nowhere_where_it_needs_one(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    only_relays = partial(RTCConfiguration, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+    monkeypatch.setattr(link, "RTCConfiguration", only_relays)
+    monkeypatch.setattr(link, "HELLO_S", 0.5)
+    pigeon = [{"urls": "carrier-pigeon:127.0.0.1"}]
+    async with serving(ice_servers=pigeon, uses_ice_servers=False) as served:
+        with pytest.raises(ConnectError, match="no media path to it was found"):
+            await Client(served.url, grey_frames()).__aenter__()
