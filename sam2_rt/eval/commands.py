@@ -178,6 +178,7 @@ def streaming(  # noqa: PLR0913, PLR0917 - the options of a command are its para
     clip_frames: ClipFrames = 24,
     clip_size: ClipSize = 256,
     seed: Annotated[int, typer.Option(help="Of the frames that are lost.")] = 0,
+    baselines: Baselines = False,  # noqa: FBT002 - a flag
     threads: Threads = 1,
     device: Device = "cpu",
     out: Out = OUT,
@@ -189,7 +190,8 @@ def streaming(  # noqa: PLR0913, PLR0917 - the options of a command are its para
         from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
 
         scenes = runs.Scenes(clips, clip_frames, clip_size)
-        runs.streaming(report, Folder.open(data, limit, exclude or (), split), scenes, seed)
+        folder = Folder.open(data, limit, exclude or (), split)
+        runs.streaming(report, folder, scenes, seed, with_baselines=baselines)
 
 
 @app.command()

@@ -117,21 +117,29 @@ def interactive(report: Report, source: Source, num_frames: int) -> None:
     report.note(f"the plot is in {path}")
 
 
-def streaming(report: Report, folder: Folder, scenes: Scenes, seed: int) -> None:
+def streaming(
+    report: Report, folder: Folder, scenes: Scenes, seed: int, *, with_baselines: bool
+) -> None:
     """Frames that are lost or rare; objects that go away, made up and cut away from."""
     # First, as there may be no such clips.
     away = MadeUp.returning(scenes.maker(), scenes.clips, scenes.frames)
     model = _load(report)
     begin = _begin(model, folder)
-    streams = [run_stream(begin, folder, delivery, seed) for delivery in DELIVERIES]
+    baselines = BASELINES if with_baselines else ()
+    streams = {
+        method: [run_stream(begin, folder, delivery, seed) for delivery in DELIVERIES]
+        for method, begin in ((report.subject.name, begin), *baselines)
+    }
     shown = show_streams(streams, f"{report.subject.name}, first mask, J&F")
-    report.tell("streaming", shown, streams[0].skipped)
+    report.tell("streaming", shown, streams[report.subject.name][0].skipped)
     if len(folder.videos) > 1:
         gaps = Folder(with_gaps(folder.videos), (), folder.may_overlap)
-        _tell_absence(report, model, gaps, "real clips that are cut away from")
+        what = "real clips that are cut away from"
+        _tell_absence(report, model, gaps, what, with_baselines=with_baselines)
     else:
         report.note("a single video cannot be cut away from: there is no other to show", "yellow")
-    _tell_absence(report, model, away, "made-up clips in which objects come back")
+    what = "made-up clips in which objects come back"
+    _tell_absence(report, model, away, what, with_baselines=with_baselines)
 
 
 def made_up(report: Report, scenes: Scenes, *, with_baselines: bool) -> None:
@@ -155,11 +163,16 @@ def run_baselines(source: Source, suffix: str = "") -> list[VosResult]:
     return [run_vos(name + suffix, begin, source) for name, begin in BASELINES]
 
 
-def _tell_absence(report: Report, model: SAM2, source: Source, what: str) -> None:
+def _tell_absence(
+    report: Report, model: SAM2, source: Source, what: str, *, with_baselines: bool
+) -> None:
     worst = Worst()
-    result = run_vos(report.subject.name, _begin(model, source, AS_SERVED), source, worst=worst)
-    shown = show_absence([(result.method, result.absence)], what)
-    report.tell(f"absence, {what}", shown, _left_out(result))
+    begin = _begin(model, source, AS_SERVED)
+    results = [run_vos(report.subject.name, begin, source, worst=worst)]
+    if with_baselines:
+        results += run_baselines(source)
+    shown = show_absence([(result.method, result.absence) for result in results], what)
+    report.tell(f"absence, {what}", shown, _left_out(results[0]))
     report.draw(f"absence {what}", worst)
 
 

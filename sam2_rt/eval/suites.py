@@ -15,6 +15,7 @@ from sam2_rt.data.clip import ClipError
 from sam2_rt.data.labelled_video import LabelledVideo, Skipped
 from sam2_rt.eval.absence import Absence, AbsenceMeter
 from sam2_rt.eval.follower import Begin
+from sam2_rt.eval.ghost import Ghost, GhostMeter
 from sam2_rt.eval.image import (
     FoundInPicture,
     LabelledPicture,
@@ -40,6 +41,13 @@ class VosResult:
     """Those that could not be opened or that broke in the middle."""
     absence: Absence
     """Of the objects that go away."""
+    ghosts: tuple[Ghost, ...]
+    """Of each video, in the same order."""
+
+    @property
+    def ghost(self) -> Ghost:
+        """Of all videos."""
+        return sum(self.ghosts, Ghost())
 
     @property
     def objects(self) -> tuple[ObjectScore, ...]:
@@ -60,27 +68,30 @@ def run_vos(
     Raises NothingToScore when no object has a frame to be scored in.
     """
     scores: list[VideoScore] = []
-    meters: list[AbsenceMeter] = []
+    absences: list[Absence] = []
+    ghosts: list[Ghost] = []
 
     def score(video: LabelledVideo, tick: Tick) -> None:
-        meter, reel = AbsenceMeter(), Reel(video.annotated)
+        absence, ghost, reel = AbsenceMeter(), GhostMeter(), Reel(video.annotated)
 
         def watch(found: Found) -> None:
-            meter.watch(found)
+            absence.watch(found)
+            ghost.watch(found)
             if worst is not None:
                 reel.watch(found)
             tick()
 
         result = score_video(video, begin, told, watch)
         scores.append(result)
-        meters.append(meter)
+        absences.append(absence.result())
+        ghosts.append(ghost.result())
         if worst is not None:
             for strip in _strips(video, result.objects, reel):
                 worst.add(strip)
 
     skipped = _each(source, method, source.num_frames, score)
-    absence = sum((meter.result() for meter in meters), Absence())
-    result = VosResult(method, tuple(scores), skipped, absence)
+    absence = sum(absences, Absence())
+    result = VosResult(method, tuple(scores), skipped, absence, tuple(ghosts))
     if not result.objects:
         raise NothingToScore(_why_nothing(result))
     return result

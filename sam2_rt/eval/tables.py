@@ -1,7 +1,7 @@
 """Results as tables for a terminal, and as the numbers of a record."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.table import Table
@@ -31,19 +31,30 @@ class Shown(NamedTuple):
 def show_vos(results: Sequence[VosResult], title: str) -> Shown:
     """A row a video and the mean over all objects; a column J&F for each further method."""
     first, *others = results
-    table = _table(title, "video", "objects", "J", "F", "J&F", *(o.method for o in others))
-    for video in first.videos:
+    columns = ("objects", "J", "F", "J&F", "ghost", *(o.method for o in others))
+    table = _table(title, "video", *columns)
+    for video, ghost in zip(first.videos, first.ghosts, strict=True):
         also = [[o for o in other.objects if o.video == video.video] for other in others]
-        table.add_row(video.video, *_j_and_f(video.objects), *(_jf(objects) for objects in also))
+        cells = (*_j_and_f(video.objects), _percent(ghost.share))
+        table.add_row(video.video, *cells, *(_jf(objects) for objects in also))
     table.add_section()
+    means = (*_j_and_f(first.objects), _percent(first.ghost.share))
     also_all = [_jf(other.objects) for other in others]
-    table.add_row("mean over objects", *_j_and_f(first.objects), *also_all, style="bold")
+    table.add_row("mean over objects", *means, *also_all, style="bold")
     numbers = (
         Number("objects", len(first.objects)),
         Number("J", mean_of(score.j for score in first.objects)),
         Number("F", mean_of(score.f for score in first.objects)),
         Number("J&F", mean_jf(first.objects)),
-        *(Number(f"J&F of {other.method}", mean_jf(other.objects)) for other in others),
+        Number("ghost", first.ghost.share),
+        *(
+            number
+            for other in others
+            for number in (
+                Number(f"J&F of {other.method}", mean_jf(other.objects)),
+                Number(f"ghost of {other.method}", other.ghost.share),
+            )
+        ),
     )
     return Shown(table, numbers)
 
@@ -61,17 +72,20 @@ def show_absence(absences: Sequence[tuple[str, Absence]], title: str) -> Shown:
             _percent(absence.reacquired_share),
             "" if absence.mean_delay_frames is None else f"{absence.mean_delay_frames:.1f}",
         )
-    first = absences[0][1]
-    return Shown(
-        table,
-        (
-            Number("absent frames", first.absent_frames),
-            Number("with a false mask", first.false_share),
-            Number("returns", first.returns),
-            Number("reacquired", first.reacquired_share),
-            Number("mean delay, frames", first.mean_delay_frames),
-        ),
-    )
+    (_, first), *others = absences
+    numbers = [
+        Number("absent frames", first.absent_frames),
+        Number("with a false mask", first.false_share),
+        Number("returns", first.returns),
+        Number("reacquired", first.reacquired_share),
+        Number("mean delay, frames", first.mean_delay_frames),
+    ]
+    for method, absence in others:
+        numbers += [
+            Number(f"with a false mask, {method}", absence.false_share),
+            Number(f"reacquired, {method}", absence.reacquired_share),
+        ]
+    return Shown(table, tuple(numbers))
 
 
 def show_image(result: ImageResult, title: str) -> Shown:
@@ -116,15 +130,22 @@ def curves_of(result: InteractiveResult) -> tuple[Line, Line]:
     return offline, online
 
 
-def show_streams(results: Sequence[StreamResult], title: str) -> Shown:
-    """A row for each way in which the frames arrive."""
+def show_streams(results: Mapping[str, Sequence[StreamResult]], title: str) -> Shown:
+    """A row for each way in which the frames arrive; two columns for each method, by its name."""
+    own, *others = results.values()
     table = _table(title, "frames", "objects", "J&F where they arrive", "J&F, last mask held")
+    for method in list(results)[1:]:
+        table.add_column(f"{method}, where they arrive", justify="right")
+        table.add_column(f"{method}, held", justify="right")
     numbers = []
-    for result in results:
-        arrived, held = mean_jf(result.arrived), mean_jf(result.held)
-        name = result.delivery.name
-        table.add_row(name, str(len(result.held)), _show(arrived), _show(held))
-        numbers += [Number(name, _known(arrived)), Number(f"{name}, held", _known(held))]
+    for place, result in enumerate(own):
+        row = [result, *(other[place] for other in others)]
+        means = [mean for one in row for mean in (mean_jf(one.arrived), mean_jf(one.held))]
+        delivery = result.delivery.name
+        table.add_row(delivery, str(len(result.held)), *map(_show, means))
+        suffixes = ["", *(f", {method}" for method in list(results)[1:])]
+        names = [f"{delivery}{held}{suffix}" for suffix in suffixes for held in ("", ", held")]
+        numbers += [Number(n, _known(mean)) for n, mean in zip(names, means, strict=True)]
     return Shown(table, tuple(numbers))
 
 

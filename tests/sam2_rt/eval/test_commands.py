@@ -63,6 +63,8 @@ def test_baselines_stand_beside_it(run, folder):
     assert code == 0
     assert line["numbers"]["J&F of copy"] > 0.3
     assert line["numbers"]["J&F of flow"] > 0.3
+    assert {"ghost", "ghost of copy", "ghost of flow"} <= line["numbers"].keys()
+    assert "ghost" in said.partition("{")[0]
     assert "mean over objects" in said
 
 
@@ -92,18 +94,23 @@ def test_interactive_writes_a_plot(run, folder, tmp_path):
 
 
 def test_streaming_tells_of_lost_frames_and_of_absence(run, folder):
-    code, lines, said = run("streaming", "--data", folder, *SMALL, *CLIPS)
+    code, lines, said = run("streaming", "--data", folder, *SMALL, *CLIPS, "--baselines")
     assert code == 0, said
     lossy, cut, made = (line["numbers"] for line in lines)
     assert {"all", "10 % lost", "50 % lost, held", "every 4th, held"} <= lossy.keys()
     assert cut["absent frames"] == 2
     assert made["returns"] >= 1
+    assert {"every 2nd, copy", "50 % lost, held, flow"} <= lossy.keys()
+    for absence in (cut, made):
+        assert absence["with a false mask, copy"] == 1  # a copy knows no absence
+        assert "reacquired, flow" in absence
 
 
 def test_scenes_need_no_data(run):
     code, (line,), said = run("scenes", *SMALL, *CLIPS, "--baselines", "--difficulty", "1")
     assert code == 0, said
     assert line["numbers"]["objects"] >= 1
+    assert {"ghost", "reacquired, copy", "with a false mask, flow"} <= line["numbers"].keys()
     assert {"J&F", "J&F of flow", "with a false mask", "reacquired"} <= line["numbers"].keys()
 
 

@@ -54,6 +54,7 @@ def test_absence_is_measured_on_the_way(squares):
     result = run_vos("copy", CopyFollower, source)
     # The copy is still there while the object is away, and behind it when it is back.
     assert result.absence == Absence(absent_frames=2, false_frames=2, returns=1)
+    assert result.ghost.share == 1  # and all of it where it first was
 
 
 def test_the_worst_objects_are_drawn(folder):

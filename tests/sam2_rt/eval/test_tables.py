@@ -1,12 +1,13 @@
 import pytest
 
 from sam2_rt.eval.absence import Absence
-from sam2_rt.eval.baselines import CopyFollower
+from sam2_rt.eval.baselines import CopyFollower, FlowFollower
+from sam2_rt.eval.ghost import Ghost
 from sam2_rt.eval.image import PromptScore
 from sam2_rt.eval.interactive import Curve
 from sam2_rt.eval.sources import Folder
 from sam2_rt.eval.streaming import Delivery
-from sam2_rt.eval.suites import ImageResult, InteractiveResult, VosResult, run_stream
+from sam2_rt.eval.suites import ImageResult, InteractiveResult, VosResult, mean_jf, run_stream
 from sam2_rt.eval.tables import (
     curves_of,
     show_absence,
@@ -25,21 +26,31 @@ def vos(method: str, *scores: tuple[float, float]) -> VosResult:
     videos = [
         VideoScore(name, tuple(o for o in objects if o.video == name), (), 7) for name in "ab"
     ]
-    return VosResult(method, tuple(videos), (), Absence())
+    return VosResult(method, tuple(videos), (), Absence(), (Ghost(8, 2.0), Ghost(2, 2.0)))
 
 
 def test_means_are_over_objects_and_not_over_videos():
     ours = vos("nano", (0.2, 0.4), (0.4, 0.6), (0.9, 0.8))
     shown = show_vos([ours, vos("copy", (0, 0), (0, 0), (0.3, 0.3))], "t")
     assert dict(shown.numbers) == pytest.approx(
-        {"objects": 3, "J": 0.5, "F": 0.6, "J&F": 0.55, "J&F of copy": 0.1}
+        {
+            "objects": 3,
+            "J": 0.5,
+            "F": 0.6,
+            "J&F": 0.55,
+            "ghost": 0.4,  # over frames, not over videos
+            "J&F of copy": 0.1,
+            "ghost of copy": 0.4,
+        }
     )
     assert shown.table.row_count == 3
 
 
 def test_absence_is_in_shares_and_nothing_is_no_number():
     shown = show_absence([("a", Absence(20, 1, 4, 3, 6)), ("b", Absence())], "t")
-    assert [n.value for n in shown.numbers] == [20, 0.05, 4, 0.75, 2]
+    assert [n.value for n in shown.numbers] == [20, 0.05, 4, 0.75, 2, None, None]
+    shown = show_absence([("b", Absence()), ("a", Absence(20, 1, 4, 3, 6))], "t")
+    assert dict(shown.numbers[5:]) == {"with a false mask, a": 0.05, "reacquired, a": 0.75}
     assert [n.value for n in show_absence([("b", Absence())], "t").numbers] == [0, None, 0] + [
         None
     ] * 2
@@ -68,6 +79,20 @@ def test_curves_are_means_over_objects_by_the_number_of_frames():
 def test_where_no_frame_arrives_to_be_judged_there_is_no_number(squares):
     source = Folder((SampleVideo("squares", squares(3)),))
     rare = run_stream(CopyFollower, source, Delivery("rare", every=4), 0)
-    numbers = show_streams([rare], "t").numbers
+    numbers = show_streams({"a": [rare]}, "t").numbers
     assert [number.name for number in numbers] == ["rare", "rare, held"]
     assert [number.value is None for number in numbers] == [True, False]
+
+
+def test_streams_of_other_methods_stand_in_the_same_row(squares):
+    source = Folder((SampleVideo("squares", squares(9)),))
+    every = Delivery("all")
+    copy, flow = (run_stream(f, source, every, 0) for f in (CopyFollower, FlowFollower))
+    shown = show_streams({"nano": [copy], "flow": [flow]}, "t")
+    assert dict(shown.numbers) == {
+        "all": mean_jf(copy.arrived),
+        "all, held": mean_jf(copy.held),
+        "all, flow": mean_jf(flow.arrived),
+        "all, held, flow": mean_jf(flow.held),
+    }
+    assert len(shown.table.columns) == 6
