@@ -1,15 +1,20 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.utils import counters
 
 from sam2_rt import packages
+from sam2_rt.engine import Engine, EngineInfo, StepRequest, TrackerConfig
 from sam2_rt.model.sam2 import SAM2, Memories
 from sam2_rt.packages import CannotCompile, Packages
-from sam2_rt.tracking.buckets import Buckets
+from sam2_rt.tracking.buckets import Buckets, Shape
 from sam2_rt.tracking.calls import Calls, ShapedCalls
+from sam2_rt.tracking.frame import Frame
+from sam2_rt.tracking.prompt import Point, Prompt
 from small_model import small_model
 
 # torch's own compiler imports what torch calls deprecated.
@@ -151,12 +156,24 @@ def some_memories() -> Memories:
     )
 
 
-def test_the_model_s_own_graphs_give_what_the_model_gives(model, tmp_path, monkeypatch):
+class AnyBank(Buckets):
+    """One shape holds every bank: a compilation less."""
+
+    def _of(self, rows: int) -> tuple[Shape, Shape]:
+        _, any_bank = Buckets._of(self, rows)
+        return any_bank, any_bank
+
+
+@pytest.fixture(scope="module")
+def shaped(model: SAM2, tmp_path_factory: pytest.TempPathFactory) -> ShapedCalls:
     """All of one row: the real compiler, the real model."""
-    shaped = ShapedCalls(model, Buckets(1, 2), Packages(tmp_path, model, "").graph)
-    steady, _ = shaped.buckets.shapes
-    monkeypatch.setattr(Buckets, "shapes", property(lambda _: (steady,)))
+    packages = Packages(tmp_path_factory.mktemp("model"), model, "")
+    shaped = ShapedCalls(model, AnyBank(1, 2), packages.graph)
     shaped.warm_up()
+    return shaped
+
+
+def test_the_model_s_own_graphs_give_what_the_model_gives(model, shaped):
     with torch.inference_mode():
         pixels = torch.randn(1, 3, 64, 64)
         expected = model.encode_image(pixels)
@@ -167,3 +184,26 @@ def test_the_model_s_own_graphs_give_what_the_model_gives(model, tmp_path, monke
     pairs = zip((*ours.decoded, ours.memory), (*theirs.decoded, theirs.memory), strict=True)
     for one, other in pairs:
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("compiles_no_more")
+def test_nothing_is_compiled_while_frames_are_served(model, shaped, monkeypatch):
+    """Nine ticks: a bank that fills, a correction, a full bank; nor does anything trace."""
+    for name in ("compile", "_dynamo.optimize", "_inductor.aoti_compile_and_package"):
+        monkeypatch.setattr(f"torch.{name}", refuse)
+    before = {name: dict(counts) for name, counts in counters.items()}
+    info = EngineInfo("small", 64, "cpu", "float32", is_trained=False, max_tracks=1)
+    engine = Engine(shaped, info, TrackerConfig(max_tracks=1, max_conditioning=2))
+    stream = engine.open()
+    for index in range(9):
+        said = (Prompt(1, points=(Point(0.5, 0.4),)),) if index in {0, 4} else ()
+        [result] = engine.step([StepRequest(stream, picture(index), said)])
+        assert not isinstance(result, Exception)
+        assert [mask.track_id for mask in result.masks] == [1]
+    assert {name: dict(counts) for name, counts in counters.items()} == before
+    assert shaped.batches_beyond == 0
+
+
+def picture(index: int) -> Frame:
+    rng = np.random.default_rng(index)
+    return Frame(index, (rng.integers(0, 256, (48, 64, 3), dtype=np.uint8),))
