@@ -52,6 +52,14 @@ def tool(name: str, package: str) -> str:
     return found
 
 
+def run_promtool(*arguments: str) -> None:
+    command = [tool("promtool", "prometheus"), *arguments]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def built_image() -> str:
     """Of .ci/run or the developer; skips where there is none, with the reason."""
     name = os.environ.get("STREAMER_TEST_IMAGE")

@@ -6,13 +6,14 @@ from typing import get_args
 
 import pytest
 import yaml
-from observed import DEPLOY, Scraped, tool, value
+from observed import DEPLOY, Scraped, run_promtool, tool, value
 
-from rendered import CHART, Object, rendered, the
+from rendered import Object, rendered, the
 from streamer.session.admission import FullKind
 from streamer.session.viewer import Outcome
 
 HERE = Path(__file__).parent
+CASES = ["alerts_test.yml", "objectives_test.yml"]
 DASHBOARD = json.loads((DEPLOY / "dashboard.json").read_text())
 TARGETS = [(p["title"], t["expr"]) for p in DASHBOARD["panels"] for t in p.get("targets", [])]
 RULES = [
@@ -128,121 +129,63 @@ def test_every_alert_says_what_it_means():
             assert rule["labels"]["severity"] in {"page", "ticket"}
 
 
-def run_promtool(*arguments: str) -> None:
-    command = [tool("promtool", "prometheus"), *arguments]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_the_configuration_is_valid():
     run_promtool("check", "config", str(DEPLOY / "prometheus.yml"))
 
 
 def test_alerts_fire_and_stay_silent_as_their_cases_say():
-    run_promtool("test", "rules", "alerts_test.yml")
+    run_promtool("test", "rules", *CASES)
+
+
+def checks() -> list[Object]:
+    files = [yaml.safe_load((HERE / name).read_text()) for name in CASES]
+    return [check for file in files for case in file["tests"] for check in case["alert_rule_test"]]
+
+
+def firing(check: Object) -> set[tuple[str, str]]:
+    """Name and severity: two alerts of an objective share a name."""
+    name = check["alertname"]
+    return {(name, one["exp_labels"]["severity"]) for one in check.get("exp_alerts", [])}
+
+
+ALERTS = {(rule["alert"], rule["labels"]["severity"]) for rule in RULES if "alert" in rule}
 
 
 def test_every_alert_has_a_case_that_fires_and_one_that_stays_silent():
-    cases = yaml.safe_load((HERE / "alerts_test.yml").read_text())["tests"]
-    tested = [check for case in cases for check in case["alert_rule_test"]]
-    alerts = {rule["alert"] for rule in RULES if "alert" in rule}
-    assert {check["alertname"] for check in tested if check.get("exp_alerts")} == alerts
-    assert {check["alertname"] for check in tested if not check.get("exp_alerts")} == alerts
+    fires, stays_silent = set(), set()
+    for check in checks():
+        fires |= firing(check)
+        stays_silent |= {one for one in ALERTS if one[0] == check["alertname"]} - firing(check)
+    assert fires == ALERTS
+    assert stays_silent == ALERTS
 
 
-def series(name: str, pod: str, numbers: str, labels: str = "") -> dict[str, str]:
-    pod = f"demo-streamer-6d4cf56db6-{pod}" if pod.isalnum() else pod
-    return {"series": f'{name}{{namespace="masks",pod="{pod}"{labels}}}', "values": numbers}
+def test_the_page_and_the_ticket_of_an_objective_fire_once_each_without_the_other():
+    alone = {one for check in checks() if len(firing(check)) == 1 for one in firing(check)}
+    assert {alert for alert in ALERTS if alert[0] in OBJECTIVES} <= alone
 
 
-ACTIVE, DRAINING, WAITING = (f',state="{state}"' for state in ("active", "draining", "waiting"))
-CANARY = "demo-streamer-canary-6d4cf56db6-ccccc"
-DEMANDS = {
-    "viewers of all pods are added": (
-        [
-            series("streamer_viewers", "aaaaa", "5x40", ACTIVE),
-            series("streamer_viewers", "bbbbb", "3x40", ACTIVE),
-        ],
-        8,
-    ),
-    "a draining pod and another release's are left out": (
-        [
-            series("streamer_viewers", "aaaaa", "5x40", ACTIVE),
-            series("streamer_viewers", "bbbbb", "0x40", ACTIVE),
-            series("streamer_viewers", "bbbbb", "3x40", DRAINING),
-            series("streamer_viewers", CANARY, "7x40", ACTIVE),
-        ],
-        5,
-    ),
-    "who was refused and waits is counted": (
-        [
-            series("streamer_viewers", "aaaaa", "8x40", ACTIVE),
-            series("streamer_viewers", "aaaaa", "2x40", WAITING),
-        ],
-        10,
-    ),
-    "nothing is scraped, so nothing is said": ([], None),
-}
-
-
-def check_demand(query: str, words: str, folder: Path) -> None:
-    given, expected = DEMANDS[words]
-    samples = [] if expected is None else [{"labels": "{}", "value": expected}]
-    check = {"expr": query, "eval_time": "5m", "exp_samples": samples}
-    case = {"interval": "15s", "input_series": given, "promql_expr_test": [check]}
-    (folder / "demand.yml").write_text(yaml.safe_dump({"tests": [case]}))
-    run_promtool("test", "rules", str(folder / "demand.yml"))
-
-
-@pytest.mark.parametrize("words", DEMANDS)
-def test_the_demand_that_keda_reads(words: str, tmp_path: Path):
-    check_demand(DEMAND, words, tmp_path)
-
-
-PODS_METRIC = the("HorizontalPodAutoscaler", rendered("hpa"))["spec"]["metrics"][0]["pods"]
-
-
-def adapter_rule() -> Object:
-    """The one of the chart's README."""
-    text = (CHART / "README.md").read_text()
-    (rule,) = next(
-        found["rules"]["custom"]
-        for found in map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
-        if "rules" in found
-    )
-    return rule
-
-
-def asked_by_the_adapter(words: str) -> str:
-    """The rule's query, filled in for the HPA's metric and the pods that its target selects."""
-    pods = {re.search('pod="([^"]+)"', one["series"])[1] for one in DEMANDS[words][0]} - {CANARY}
-    selector = PODS_METRIC["metric"]["selector"]["matchExpressions"]
-    matchers = [f'{one["key"]}=~"{"|".join(one["values"])}"' for one in selector]
-    matchers += ['namespace="masks"', f'pod=~"{"|".join(sorted(pods))}"']
-    filled = {
-        "<<.Series>>": PODS_METRIC["metric"]["name"],
-        "<<.LabelMatchers>>": ",".join(matchers),
-        "<<.GroupBy>>": "pod",
+OBJECTIVES = ("StreamerTurnsViewersAway", "StreamerMasksLate")
+ARMS = sorted(
+    {
+        (rule["labels"]["severity"], arm)
+        for rule in RULES
+        if rule.get("alert") in OBJECTIVES
+        for arm in re.findall(r"streamer:\w+:ratio_\w+ > [\d.]+ \* [\d.]+", rule["expr"])
     }
-    query = adapter_rule()["metricsQuery"]
-    for field, value_ in filled.items():
-        assert field in query
-        query = query.replace(field, value_)
-    assert "<<" not in query
-    return query
+)
 
 
-@pytest.mark.parametrize("words", DEMANDS)
-def test_the_demand_that_an_hpa_reads_through_the_adapter_s_rule(words: str, tmp_path: Path):
-    """Its answers for the pods are added up, and divided by their number."""
-    check_demand(f"sum({asked_by_the_adapter(words)})", words, tmp_path)
-
-
-def test_the_adapter_offers_the_hpa_s_metric_for_each_pod():
-    rule = adapter_rule()
-    assert re.match(r"\w+", rule["seriesQuery"])[0] == PODS_METRIC["metric"]["name"]
-    assert rule["resources"]["overrides"]["pod"] == {"resource": "pod"}
-    assert rule["resources"]["overrides"]["namespace"] == {"resource": "namespace"}
-    assert "name" not in rule  # the series' own
-    operators = {one["operator"] for one in PODS_METRIC["metric"]["selector"]["matchExpressions"]}
-    assert operators == {"In"}
+@pytest.mark.parametrize(("severity", "arm"), ARMS)
+def test_a_window_of_an_objective_that_is_left_out_is_seen(severity: str, arm: str, tmp_path: Path):
+    slo = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"][:1]
+    for rule in slo[0]["rules"]:
+        if rule.get("labels", {}).get("severity") == severity:
+            rule["expr"] = rule["expr"].replace(arm, re.sub("> .*", ">= 0", arm))
+    (tmp_path / "alerts.yml").write_text(yaml.safe_dump({"groups": slo}))
+    cases = yaml.safe_load((HERE / "objectives_test.yml").read_text())
+    cases["rule_files"] = [str(tmp_path / "alerts.yml")]
+    (tmp_path / "cases.yml").write_text(yaml.safe_dump(cases))
+    command = [tool("promtool", "prometheus"), "test", "rules", str(tmp_path / "cases.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "FAILED" in done.stdout + done.stderr) == (1, True)
