@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sam2_rt.steps import StepResult, TrackMask
-from sam2_rt.tick import Turn, each
+from sam2_rt.tick import Turn, each, together
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.mask import SUPPRESSED_LOGIT, to_frame
 from sam2_rt.tracking.prompt import Applied, Refused
@@ -21,6 +21,11 @@ class Begun(NamedTuple):
 
     turn: Turn
     removals: tuple[Applied | Refused, ...]
+
+
+class _Batch(NamedTuple):
+    num_frames: int
+    encode_s: float
 
 
 class _Drawn(NamedTuple):
@@ -38,11 +43,16 @@ def answers(
     encode_s: float,
 ) -> list[StepResult | Exception]:
     """One for each request, in order; exceptions stay what they are."""
-    drawn = each(_draw, begun, predictions)
-    flat = [tensor for one in drawn if isinstance(one, _Drawn) for tensor in one]
-    here = iter(receive(flat))
-    arrived = [_Drawn(next(here), next(here)) if isinstance(one, _Drawn) else one for one in drawn]
-    return each(_result, begun, predictions, arrived, [encode_s] * len(begun))
+    arrived = together(_receive, each(_draw, begun, predictions))
+    num_frames = sum(isinstance(one, Begun) for one in begun)
+    batch = _Batch(num_frames, encode_s)
+    return each(_result, begun, predictions, arrived, [batch] * len(begun))
+
+
+def _receive(drawn: Sequence[_Drawn | None]) -> list[_Drawn | None]:
+    """The same on the host. What fails late on a device is raised here, where it is waited for."""
+    here = iter(receive([tensor for one in drawn if one is not None for tensor in one]))
+    return [None if one is None else _Drawn(next(here), next(here)) for one in drawn]
 
 
 def _draw(begun: Begun, predictions: Sequence[Prediction]) -> _Drawn | None:
@@ -55,7 +65,7 @@ def _draw(begun: Begun, predictions: Sequence[Prediction]) -> _Drawn | None:
 
 
 def _result(
-    begun: Begun, predictions: Sequence[Prediction], drawn: _Drawn | None, encode_s: float
+    begun: Begun, predictions: Sequence[Prediction], drawn: _Drawn | None, batch: _Batch
 ) -> StepResult:
     tracker, frame = begun.turn.tracker, begun.turn.frame
     return StepResult(
@@ -66,7 +76,8 @@ def _result(
         removals=begun.removals,
         prompts=tuple(tracker.answers),
         encoder_calls=tracker.encoder_calls,
-        encode_s=encode_s,
+        batch_frames=batch.num_frames,
+        encode_s=batch.encode_s,
     )
 
 

@@ -185,7 +185,10 @@ class Engine:
         predictions = [next(ticked) if isinstance(one, Begun) else one for one in begun]
         if any(isinstance(one, Exception) for one in predictions):
             check_alive(device)
-        return answers(begun, predictions, watch.seconds())
+        found = answers(begun, predictions, watch.seconds())
+        if any(isinstance(one, Exception) for one in found):  # what failed late on the device
+            check_alive(device)
+        return found
 
     def _make_room(self, turns: Sequence[Turn]) -> None:
         """Parked streams give way to tracks that begin."""
