@@ -1,5 +1,7 @@
+import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -72,13 +74,64 @@ def test_it_is_stopped_no_sooner_than_its_drain_may_take(name: str):
     assert seconds(SERVICES[name]["stop_grace_period"]) >= drain + 15
 
 
+ONLY_COMPOSE = {
+    "STREAMER_ALLOW_ANONYMOUS": "HTTP is on loopback; the chart asks for a Secret",
+    "STREAMER_MEDIA_PUBLIC_ADDRESS": "a container's address is nobody's; a pod's is its own",
+    "STREAMER_TURN_SECRET": "compose has a coturn; in the chart it comes with media.turn",
+}
+ONLY_CHART = {
+    "POD_IP": "what the two below are made of",
+    "STREAMER_MEDIA_ADDRESSES": "compose's container has one address, which it finds",
+    "STREAMER_PEER_ADDRESS": "compose has one pod",
+    "STREAMER_PEER_SECRET": "compose has one pod",
+    "STREAMER_PEER_SERVICE": "compose has one pod",
+    "STREAMER_PLACEMENT": "compose has one pod",
+    "STREAMER_DELETION_COST_LEASE": "compose scales nothing",
+    "STREAMER_DELETION_COST_SELECTOR": "compose scales nothing",
+    "STREAMER_BLOCKED_NETWORKS": "viewers may be near this machine: the service's default, its own "
+    "addresses and metadata servers",
+    "STREAMER_METRICS_PORT": "compose's HTTP is on loopback, where /metrics may stand beside it",
+    "STREAMER_THREADS": "compose sets no limit of CPU to take it from",
+    "STREAMER_MODEL": "compose serves what is in the image, by the service's defaults",
+    "STREAMER_DTYPE": "the service's default",
+    "STREAMER_COMPILED_ROWS": "the service's default",
+    "STREAMER_IMAGE_SIZE": "the service's default",
+    "STREAMER_MAX_SESSIONS": "the service's default",
+    "STREAMER_RETRY_AFTER_S": "the service's default",
+    "STREAMER_DRAIN_SPREAD_S": "the service's default",
+}
+DIFFERENT = {
+    "STREAMER_DEVICE": "by the profile; by gpu.count",
+    "STREAMER_MEDIA_PORTS": "each published port is a rule of the machine's packet filter",
+    "STREAMER_ICE_SERVERS": "passed on from the shell",
+    "STREAMER_TOKEN_SECRET": "passed on from the shell; from a Secret",
+    "STREAMER_RESUME_SECRET": "passed on from the shell; from a Secret",
+}
+
+
 @pytest.mark.parametrize("name", STREAMERS)
-def test_compose_and_chart_agree_on_what_they_both_set(name: str):
+def test_compose_and_chart_set_the_same_but_for_what_has_a_reason(name: str):
     chart = {one["name"]: one.get("value") for one in container_of(rendered(CHART))["env"]}
-    same = ("STREAMER_HOST", "STREAMER_PORT", "STREAMER_USES_ICE_SERVERS", "XDG_CACHE_HOME")
-    limits = ("STREAMER_DRAIN_TIMEOUT_S", "STREAMER_STOP_TIMEOUT_S")
-    for variable in same + limits:
-        assert given(name)[variable] == chart[variable], variable
+    compose = SERVICES[name]["environment"]
+    assert set(compose) - set(chart) == set(ONLY_COMPOSE)
+    assert set(chart) - set(compose) == set(ONLY_CHART)
+    differing = {v for v in set(chart) & set(compose) if given(name).get(v) != chart[v]}
+    of_a_gpu = {"STREAMER_DEVICE"} if name == "streamer-gpu" else set()
+    secrets_are_none = {"STREAMER_TOKEN_SECRET", "STREAMER_RESUME_SECRET"}
+    assert differing | secrets_are_none == set(DIFFERENT) - of_a_gpu
+
+
+@pytest.mark.parametrize("name", STREAMERS)
+def test_compose_s_ports_are_the_chart_s(name: str):
+    container = container_of(rendered(CHART))
+    chart = {one["name"]: one.get("value") for one in container["env"]}
+    (http,) = [port["containerPort"] for port in container["ports"] if port["name"] == "http"]
+    published = [port.split(":")[-1] for port in SERVICES[name]["ports"]]
+    assert f"{http}/tcp" in published
+    first, last = yaml.safe_load(given(name)["STREAMER_MEDIA_PORTS"])
+    chart_first, chart_last = yaml.safe_load(chart["STREAMER_MEDIA_PORTS"])
+    assert first == chart_first
+    assert last <= chart_last
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -119,7 +172,54 @@ def test_no_secret_has_a_default():
     assert [v for service in SERVICES.values() for v in secrets_of(service) if v] == []
 
 
-def test_grafana_s_dashboard_lies_where_its_provider_looks():
-    provider = yaml.safe_load((DEPLOY / "grafana/dashboards.yml").read_text())["providers"][0]
-    folder = provider["options"]["path"]
-    assert any(f":{folder}/" in volume for volume in SERVICES["grafana"]["volumes"])
+def grafana(name: str) -> Object:
+    return yaml.safe_load((DEPLOY / f"grafana/{name}.yml").read_text())
+
+
+def mounted_in_grafana() -> dict[str, str]:
+    """Source -> place."""
+    parts = [volume.split(":") for volume in SERVICES["grafana"]["volumes"]]
+    return {source: place for source, place, *_ in parts}
+
+
+def test_grafana_s_files_lie_where_it_looks_for_them():
+    provisioning = "/etc/grafana/provisioning"
+    (provider,) = grafana("dashboards")["providers"]
+    mounted = mounted_in_grafana()
+    assert PurePosixPath(mounted["./grafana/datasources.yml"]).is_relative_to(
+        f"{provisioning}/datasources"
+    )
+    assert PurePosixPath(mounted["./grafana/dashboards.yml"]).is_relative_to(
+        f"{provisioning}/dashboards"
+    )
+    (dashboard,) = [place for source, place in mounted.items() if source.endswith("dashboard.json")]
+    assert str(PurePosixPath(dashboard).parent) == provider["options"]["path"]
+    assert provider["type"] == "file"
+
+
+def test_grafana_asks_compose_s_prometheus():
+    (source,) = grafana("datasources")["datasources"]
+    at = urlsplit(source["url"])
+    assert at.hostname in SERVICES
+    (port,) = SERVICES[at.hostname]["ports"]
+    assert port.split(":")[-1] == f"{at.port}/tcp"
+    assert SERVICES[at.hostname]["image"].split(":")[0].endswith("/prometheus")
+
+
+def test_the_dashboard_asks_the_source_that_its_reader_chooses():
+    dashboard = json.loads((DEPLOY / "dashboard.json").read_text())
+    variables = {one["name"]: one for one in dashboard["templating"]["list"]}
+    (source,) = grafana("datasources")["datasources"]
+    assert variables["datasource"]["type"] == "datasource"
+    assert variables["datasource"]["query"] == source["type"]
+    chosen = {"type": source["type"], "uid": "${datasource}"}
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    assert len(panels) > 20
+    assert [panel["title"] for panel in panels if panel["datasource"] != chosen] == []
+    assert [
+        t for panel in panels for t in panel["targets"] if t.get("datasource", chosen) != chosen
+    ] == []
+    asked = [one for one in variables.values() if one["type"] == "query"]
+    assert [one["datasource"] for one in asked] == [chosen] * len(asked)
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))
