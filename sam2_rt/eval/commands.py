@@ -149,6 +149,9 @@ def interactive(  # noqa: PLR0913, PLR0917 - the options of a command are its pa
     checkpoint: Checkpoint = None,
     size: Size = None,
     frames: Annotated[int, typer.Option(min=1, max=8, help="That the user clicks in.")] = 8,
+    both_ways: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--both-ways", help="Offline also with clicks that reach back.")
+    ] = False,
     limit: Limit = None,
     exclude: Exclude = None,
     split: Split = None,
@@ -162,7 +165,8 @@ def interactive(  # noqa: PLR0913, PLR0917 - the options of a command are its pa
         from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
         from sam2_rt.eval.sources import Folder  # noqa: PLC0415 - likewise
 
-        runs.interactive(report, Folder.open(data, limit, exclude or (), split), frames)
+        folder = Folder.open(data, limit, exclude or (), split)
+        runs.interactive(report, folder, frames, both_ways=both_ways)
 
 
 @app.command()

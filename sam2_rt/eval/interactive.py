@@ -2,9 +2,9 @@
 
 Offline the user sees the whole video, clicks in the frame with the worst mask and looks again:
 one pass more for each frame. Passes go forward, as a stream does: each plays again all clicks so
-far, in their frames, so a click changes its own frame and those after it. (The published
-evaluation lets clicks also reach back.) Online there is one pass: the user stops wherever IoU is
-below 0.75, as long as there are frames left to click in.
+far, in their frames, so a click changes its own frame and those after it. As an option it also
+reaches back, as in the published evaluation: see reach_back(). Online there is one pass: the user
+stops wherever IoU is below 0.75, as long as there are frames left to click in.
 
 Scored over all annotated frames from an object's first on, those that were clicked in too: it is
 what the user ends up with.
@@ -19,7 +19,7 @@ import numpy as np
 from sam2_rt.data.labelled_video import LabelledVideo
 from sam2_rt.eval.follower import AS_PUBLISHED, Begin, Follower, Masks
 from sam2_rt.eval.metrics import boundary_accuracy, region_similarity
-from sam2_rt.eval.vos import Truth, correct_all, newcomers
+from sam2_rt.eval.vos import Found, Mask, Truth, Watch, correct_all, newcomers
 from sam2_rt.tracking.prompt import Prompt
 from sam2_rt.tracking.tracker import TrackerConfig
 
@@ -64,6 +64,16 @@ class Track:
     """Frames that the user clicked in, also in passes before."""
     quality: dict[int, tuple[float, float]] = field(default_factory=dict)
     """Annotated frame -> J and F of the pass."""
+    mended: dict[int, Mask] = field(default_factory=dict)
+    """Frame that was clicked in -> the mask [H, W] that it ended up with."""
+
+    def is_nearer_behind(self, index: int) -> bool:
+        """Whether the clicked frame that is nearest to this one comes after it, and has a mask."""
+        before = [index - clicked for clicked in self.clicked if clicked <= index]
+        behind = [
+            frame - index for frame, mask in self.mended.items() if frame > index and mask.any()
+        ]
+        return bool(before and behind) and min(behind) < min(before)
 
     def worst(self) -> int | None:
         """The frame with the lowest J that was not clicked in; None: there is none to mend."""
@@ -80,8 +90,15 @@ Tracks = dict[int, Track]
 """Row -> of an object that has been seen."""
 
 
-def offline(video: LabelledVideo, begin: Begin, num_frames: int = MAX_FRAMES) -> list[Curve]:
-    """A pass for each number of clicked frames."""
+def offline(
+    video: LabelledVideo,
+    begin: Begin,
+    num_frames: int = MAX_FRAMES,
+    *,
+    reaches_back: bool = False,
+    watch: Watch = lambda _: None,
+) -> list[Curve]:
+    """A pass for each number of clicked frames; with reaches_back, each there and back."""
     script: Script = {}
     clicked: dict[int, list[int]] = {}
     chosen: Chosen = {}
@@ -95,14 +112,22 @@ def offline(video: LabelledVideo, begin: Begin, num_frames: int = MAX_FRAMES) ->
         def pause(row: int, index: int, _: float, worst: Chosen = chosen) -> bool:
             return worst.get(row) == index
 
-        run_pass(video, begin, script, tracks, pause)
+        run_pass(video, begin, script, tracks, pause, watch)
+        if reaches_back:
+            reach_back(video, begin, tracks)
         passes.append(tracks)
         clicked = {row: track.clicked for row, track in tracks.items()}
         chosen = {row: track.worst() for row, track in tracks.items()}
     return _curves(video, passes)
 
 
-def online(video: LabelledVideo, begin: Begin, num_frames: int = MAX_FRAMES) -> list[Curve]:
+def online(
+    video: LabelledVideo,
+    begin: Begin,
+    num_frames: int = MAX_FRAMES,
+    *,
+    watch: Watch = lambda _: None,
+) -> list[Curve]:
     """One pass for each number of frames that may be clicked in."""
     passes: list[Tracks] = []
     for budget in range(1, num_frames + 1):
@@ -114,23 +139,30 @@ def online(video: LabelledVideo, begin: Begin, num_frames: int = MAX_FRAMES) -> 
         def pause(row: int, _: int, iou: float, tracks: Tracks = tracks, n: int = budget) -> bool:
             return iou < GOOD_IOU and len(tracks[row].clicked) < n
 
-        run_pass(video, begin, {}, tracks, pause)
+        run_pass(video, begin, {}, tracks, pause, watch)
         passes.append(tracks)
     return _curves(video, passes)
 
 
 def run_pass(
-    video: LabelledVideo, begin: Begin, script: Script, tracks: Tracks, pause: Pause
+    video: LabelledVideo,
+    begin: Begin,
+    script: Script,
+    tracks: Tracks,
+    pause: Pause,
+    watch: Watch,
 ) -> None:
     """Goes through a video once, says what the script holds, and asks at each annotated frame.
 
     An object's first frame is always clicked in. New clicks join the script; tracks take in where
-    they were made, and the quality of each annotated frame.
+    they were made, what came of them, and the quality of each annotated frame. `watch` is shown
+    the annotated frames as they are in the end.
     """
     follower = begin(len(video.object_ids))
     annotated = set(video.annotated)
     for index in range(min(annotated), max(annotated) + 1):
-        masks = follower.step(video.frame(index), script.get(index, []))
+        rgb = video.frame(index)
+        masks = follower.step(rgb, script.get(index, []))
         if index not in annotated:
             continue
         truth = Truth.of(video, index)
@@ -145,10 +177,40 @@ def run_pass(
         for row in (*new, *stopped):
             tracks.setdefault(row, Track()).clicked.append(index)
         masks = _click(follower, truth, masks, (*new, *stopped), script.setdefault(index, []))
+        watch(Found(index, rgb, masks, truth, frozenset(new)))
         found = truth.known(masks)
         for row, track in _begun(tracks, index).items():
-            j = region_similarity(truth.masks[row], found[row])
-            track.quality[index] = j, boundary_accuracy(truth.masks[row], found[row])
+            track.quality[index] = _quality(truth.masks[row], found[row])
+            if index in track.clicked:
+                track.mended[index] = masks[row]
+
+
+def reach_back(video: LabelledVideo, begin: Begin, tracks: Tracks) -> None:
+    """Steps from the last clicked frame back to the first, told of the masks that clicks gave.
+
+    A frame takes its mask from this if the nearest clicked frame comes after it; the others keep
+    what they have from the way there. (The published code lets all clicked frames condition each
+    other and the later of its two passes stand.)
+    """
+    last = max((max(track.mended) for track in tracks.values()), default=0)
+    first = min((track.clicked[0] for track in tracks.values()), default=0)
+    follower = begin(len(video.object_ids))
+    annotated = set(video.annotated)
+    for index in range(last, first, -1):
+        mended = {row: track.mended.get(index) for row, track in tracks.items()}
+        told = [Prompt(r + 1, mask=m) for r, m in mended.items() if m is not None and m.any()]
+        masks = follower.step(video.frame(index), told)
+        nearer = [row for row, track in tracks.items() if track.is_nearer_behind(index)]
+        if index in annotated and nearer:
+            truth = Truth.of(video, index)
+            found = truth.known(masks)
+            for row in nearer:
+                tracks[row].quality[index] = _quality(truth.masks[row], found[row])
+
+
+def _quality(truth: Mask, found: Mask) -> tuple[float, float]:
+    """J and F"""
+    return region_similarity(truth, found), boundary_accuracy(truth, found)
 
 
 def _begun(tracks: Tracks, index: int) -> Tracks:

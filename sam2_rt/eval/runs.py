@@ -12,6 +12,7 @@ from sam2_rt.eval.baselines import CopyFollower, FlowFollower
 from sam2_rt.eval.follower import AS_PUBLISHED, AS_SERVED, Begin, Follower, ModelFollower
 from sam2_rt.eval.image import MadeUpPictures, PictureFolder, Pictures
 from sam2_rt.eval.interactive import REMEMBERS_ALL
+from sam2_rt.eval.interactive_suite import OFFLINE, ONLINE, run_interactive
 from sam2_rt.eval.plot import write_plot
 from sam2_rt.eval.record import Number
 from sam2_rt.eval.report import Report
@@ -21,7 +22,6 @@ from sam2_rt.eval.streaming import DELIVERIES
 from sam2_rt.eval.suites import (
     VosResult,
     run_image,
-    run_interactive,
     run_stream,
     run_vos,
 )
@@ -107,14 +107,17 @@ def image(report: Report, data: Path | None, scenes: Scenes) -> None:
     report.draw(what, worst)
 
 
-def interactive(report: Report, source: Source, num_frames: int) -> None:
+def interactive(report: Report, source: Source, num_frames: int, *, both_ways: bool) -> None:
     """A user who corrects, offline and online."""
     begin = _begin(_load(report), source, REMEMBERS_ALL)
-    result = run_interactive(begin, source, num_frames)
+    worst = {OFFLINE: Worst(), ONLINE: Worst()}
+    result = run_interactive(begin, source, num_frames, both_ways=both_ways, worst=worst)
     report.tell("interactive", show_interactive(result, report.subject.name), result.skipped)
     path = report.path("interactive")
     write_plot(path, report.subject.name, curves_of(result))
     report.note(f"the plot is in {path}")
+    for mode, objects in worst.items():
+        report.draw(f"interactive {mode}", objects)
 
 
 def streaming(
@@ -126,12 +129,18 @@ def streaming(
     model = _load(report)
     begin = _begin(model, folder)
     baselines = BASELINES if with_baselines else ()
-    streams = {
+    worst = [Worst() for _ in DELIVERIES]
+    ways = tuple(zip(DELIVERIES, worst, strict=True))
+    own = [run_stream(begin, folder, delivery, seed, kept) for delivery, kept in ways]
+    others = {
         method: [run_stream(begin, folder, delivery, seed) for delivery in DELIVERIES]
-        for method, begin in ((report.subject.name, begin), *baselines)
+        for method, begin in baselines
     }
+    streams = {report.subject.name: own, **others}
     shown = show_streams(streams, f"{report.subject.name}, first mask, J&F")
-    report.tell("streaming", shown, streams[report.subject.name][0].skipped)
+    report.tell("streaming", shown, own[0].skipped)
+    for delivery, kept in ways:
+        report.draw(f"streaming {delivery.name}", kept)
     if len(folder.videos) > 1:
         gaps = Folder(with_gaps(folder.videos), (), folder.may_overlap)
         what = "real clips that are cut away from"

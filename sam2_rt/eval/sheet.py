@@ -86,20 +86,26 @@ class Reel:
     def __init__(self, annotated: tuple[int, ...]) -> None:
         places = np.linspace(0, len(annotated) - 1, NUM_COLUMNS).round().astype(int)
         self._shown = {annotated[place] for place in places} if annotated else set()
-        self._tiles: dict[int, list[tuple[str, Picture]]] = {}  # row -> of an object told of
+        self._begun: dict[int, int] = {}  # row -> where the object was told of
+        self._tiles: dict[int, dict[int, Picture]] = {}  # row -> frame -> picture
 
     def watch(self, found: Found) -> None:
-        """Draws the objects told of so far, if the frame is one of those shown."""
+        """Draws the objects told of so far, if the frame is one of those shown.
+
+        Where a video is played several times, what was found last stands.
+        """
         for row in found.begun:
-            self._tiles.setdefault(row, [])
+            self._begun.setdefault(row, found.index)
         if found.truth is not None and found.index in self._shown:
-            for row, tiles in self._tiles.items():
-                tile = overlay(found.rgb, found.truth.masks[row], found.masks[row])
-                tiles.append((str(found.index), tile))
+            for row, begun in self._begun.items():
+                if begun <= found.index:
+                    tile = overlay(found.rgb, found.truth.masks[row], found.masks[row])
+                    self._tiles.setdefault(row, {})[found.index] = tile
 
     def tiles(self, row: int) -> tuple[tuple[str, Picture], ...]:
         """The pictures of one object."""
-        return tuple(self._tiles.get(row, ()))
+        tiles = self._tiles.get(row, {})
+        return tuple((str(index), tiles[index]) for index in sorted(tiles))
 
 
 def write_sheet(path: Path, title: str, strips: list[Strip]) -> Path | None:

@@ -24,7 +24,6 @@ from sam2_rt.eval.image import (
     score_picture,
     without_small,
 )
-from sam2_rt.eval.interactive import Curve, offline, online
 from sam2_rt.eval.sheet import Reel, Strip, Worst, overlay
 from sam2_rt.eval.sources import NothingToScore, Source
 from sam2_rt.eval.streaming import Delivery, StreamScore, score_stream
@@ -89,7 +88,7 @@ def run_vos(
             for strip in _strips(video, result.objects, reel):
                 worst.add(strip)
 
-    skipped = _each(source, method, source.num_frames, score)
+    skipped = each_video(source, method, source.num_frames, score)
     absence = sum(absences, Absence())
     result = VosResult(method, tuple(scores), skipped, absence, tuple(ghosts))
     if not result.objects:
@@ -134,35 +133,6 @@ def run_image(begin: Begin, pictures: Pictures, worst: Worst) -> ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
-class InteractiveResult:
-    """Curves of all objects, by what the user does."""
-
-    offline: tuple[Curve, ...]
-    online: tuple[Curve, ...]
-    skipped: tuple[Skipped, ...]
-
-
-def run_interactive(begin: Begin, source: Source, num_frames: int) -> InteractiveResult:
-    """Plays the user on each video, offline and online, clicking in up to num_frames frames."""
-    by_offline: list[Curve] = []
-    by_online: list[Curve] = []
-
-    def score(video: LabelledVideo, tick: Tick) -> None:
-        if not video.annotated:
-            raise ClipError("no annotated frame is left")
-        forward = offline(video, begin, num_frames)
-        tick()
-        by_online.extend(online(video, begin, num_frames))
-        by_offline.extend(forward)  # both or none, should the video break
-        tick()
-
-    skipped = _each(source, "interactive", 2 * sum(1 for _ in source), score)
-    if not by_online:
-        raise NothingToScore(f"no object could be followed: {'; '.join(map(str, skipped[:3]))}")
-    return InteractiveResult(tuple(by_offline), tuple(by_online), skipped)
-
-
-@dataclass(frozen=True, slots=True)
 class StreamResult:
     """All videos as they arrived in one way."""
 
@@ -172,17 +142,28 @@ class StreamResult:
     skipped: tuple[Skipped, ...]
 
 
-def run_stream(begin: Begin, source: Source, delivery: Delivery, seed: int) -> StreamResult:
-    """Scores each video, as far as it arrives."""
+def run_stream(
+    begin: Begin, source: Source, delivery: Delivery, seed: int, worst: Worst | None = None
+) -> StreamResult:
+    """Scores each video, as far as it arrives; the worst objects are drawn in frames that do."""
     scores: list[StreamScore] = []
 
     def score(video: LabelledVideo, tick: Tick) -> None:
         if not video.annotated:
             raise ClipError("no annotated frame is left")
         indices = delivery.indices(video, seed)
-        scores.append(score_stream(video, begin, indices, lambda _: tick()))
+        reel = Reel(tuple(i for i in video.annotated if i in indices) if worst else ())
 
-    skipped = _each(source, delivery.name, source.num_frames, score)
+        def watch(found: Found) -> None:
+            reel.watch(found)
+            tick()
+
+        scores.append(score_stream(video, begin, indices, watch))
+        if worst is not None:
+            for strip in _strips(video, scores[-1].held, reel):
+                worst.add(strip)
+
+    skipped = each_video(source, delivery.name, source.num_frames, score)
     arrived = tuple(one for score in scores for one in score.arrived)
     held = tuple(one for score in scores for one in score.held)
     if not held:
@@ -220,7 +201,7 @@ def progress() -> Iterator[Progress]:
         yield bar
 
 
-def _each(
+def each_video(
     source: Source, what: str, total: int, score: Callable[[LabelledVideo, Tick], None]
 ) -> tuple[Skipped, ...]:
     """Scores one video after the other; returns what was left out."""

@@ -8,11 +8,11 @@ from rich.table import Table
 
 from sam2_rt.eval.absence import Absence
 from sam2_rt.eval.image import PromptScore
+from sam2_rt.eval.interactive_suite import InteractiveResult
 from sam2_rt.eval.plot import Line
 from sam2_rt.eval.record import Number
 from sam2_rt.eval.suites import (
     ImageResult,
-    InteractiveResult,
     StreamResult,
     VosResult,
     mean_jf,
@@ -106,16 +106,17 @@ def show_image(result: ImageResult, title: str) -> Shown:
 
 def show_interactive(result: InteractiveResult, title: str) -> Shown:
     """A row a number of clicked frames."""
-    table = _table(title, "clicked frames", *(f"{m}, {q}" for m in _MODES for q in ("IoU", "J&F")))
+    modes = list(result.curves)
+    table = _table(title, "clicked frames", *(f"{m}, {q}" for m in modes for q in ("IoU", "J&F")))
     lines = [
         mean
-        for curves in (result.offline, result.online)
+        for curves in result.curves.values()
         for mean in (_mean_curve([c.iou for c in curves]), _mean_curve([c.jf for c in curves]))
     ]
     for place, values in enumerate(zip(*lines, strict=True)):
         table.add_row(str(place + 1), *(_show(value) for value in values))
-    numbers = [Number("objects", len(result.online))]
-    for mode, line in zip(_MODES, lines[1::2], strict=True):
+    numbers = [Number("objects", result.num_objects)]
+    for mode, line in zip(modes, lines[1::2], strict=True):
         numbers += [
             Number(f"{mode} J&F, frames: {place + 1}", line[place])
             for place in sorted({0, 2, len(line) - 1} & set(range(len(line))))
@@ -123,11 +124,10 @@ def show_interactive(result: InteractiveResult, title: str) -> Shown:
     return Shown(table, tuple(numbers))
 
 
-def curves_of(result: InteractiveResult) -> tuple[Line, Line]:
+def curves_of(result: InteractiveResult) -> tuple[Line, ...]:
     """Mean J&F over objects, for the plot."""
-    modes = zip(_MODES, (result.offline, result.online), strict=True)
-    offline, online = (Line(mode, _mean_curve([c.jf for c in curves])) for mode, curves in modes)
-    return offline, online
+    modes = result.curves.items()
+    return tuple(Line(mode, _mean_curve([curve.jf for curve in found])) for mode, found in modes)
 
 
 def show_streams(results: Mapping[str, Sequence[StreamResult]], title: str) -> Shown:
@@ -147,9 +147,6 @@ def show_streams(results: Mapping[str, Sequence[StreamResult]], title: str) -> S
         names = [f"{delivery}{held}{suffix}" for suffix in suffixes for held in ("", ", held")]
         numbers += [Number(n, _known(mean)) for n, mean in zip(names, means, strict=True)]
     return Shown(table, tuple(numbers))
-
-
-_MODES = ("offline", "online")
 
 
 def _table(title: str, first: str, *others: str) -> Table:

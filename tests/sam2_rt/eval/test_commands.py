@@ -84,22 +84,31 @@ def test_arithmetic_tells_how_far_bfloat16_agrees(run, folder):
     assert {"J&F", "J&F of float32", "median IoU"} <= line["numbers"].keys()
 
 
-def test_interactive_writes_a_plot(run, folder, tmp_path):
-    code, (line,), said = run("interactive", "--data", folder, *SMALL, "--frames", "2")
+def test_interactive_writes_a_plot_and_sheets(run, folder, tmp_path):
+    code, (line,), said = run(
+        "interactive", "--data", folder, *SMALL, "--frames", "2", "--both-ways"
+    )  # fmt: skip
     assert code == 0, said
     numbers = line["numbers"]
     assert numbers["offline J&F, frames: 1"] == numbers["online J&F, frames: 1"]
-    assert "online J&F, frames: 2" in numbers
-    assert sheets(tmp_path) == ["interactive-nano-at-64.png"]
+    assert {"online J&F, frames: 2", "offline, both ways J&F, frames: 2"} <= numbers.keys()
+    assert sheets(tmp_path) == [
+        "interactive-nano-at-64.png",
+        "interactive-offline-nano-at-64.png",
+        "interactive-online-nano-at-64.png",
+    ]
 
 
-def test_streaming_tells_of_lost_frames_and_of_absence(run, folder):
+def test_streaming_tells_of_lost_frames_and_of_absence(run, folder, tmp_path):
     code, lines, said = run("streaming", "--data", folder, *SMALL, *CLIPS, "--baselines")
     assert code == 0, said
     lossy, cut, made = (line["numbers"] for line in lines)
     assert {"all", "10 % lost", "50 % lost, held", "every 4th, held"} <= lossy.keys()
     assert cut["absent frames"] == 2
     assert made["returns"] >= 1
+    drawn = {name for name in sheets(tmp_path) if name.startswith("streaming")}
+    assert {"streaming-10-lost-nano-at-64.png", "streaming-every-4th-nano-at-64.png"} <= drawn
+    assert len(drawn) == 5
     assert {"every 2nd, copy", "50 % lost, held, flow"} <= lossy.keys()
     for absence in (cut, made):
         assert absence["with a false mask, copy"] == 1  # a copy knows no absence

@@ -59,6 +59,50 @@ def test_online_a_mask_that_is_good_enough_is_left_alone(squares, scripted):
     assert curve.iou[0] == pytest.approx((1 + 11 * 13 / 16) / 12)
 
 
+def drifts(truth: np.ndarray, age: int) -> np.ndarray:
+    """Finds an object a pixel further to the right for each frame since it was told of."""
+    return np.roll(truth, age, axis=1)
+
+
+def overlap(age: int) -> float:
+    """IoU of a square of 16 pixels with itself so many pixels away."""
+    return (16 - age) / (16 + age)
+
+
+def test_offline_clicks_may_reach_back_to_the_middle_between_clicked_frames(squares, scripted):
+    sample = squares(12)
+    video = SampleVideo("squares", sample)
+    forward, both = (
+        offline(video, scripted(sample, drifts)[0], 2, reaches_back=way)[0] for way in (False, True)
+    )
+    there = [overlap(age) for age in range(12)]
+    assert forward.iou[0] == both.iou[0] == pytest.approx(np.mean(there))
+    # Then frame 11, the worst, is clicked in; frames 6 to 10 are nearer to it than to frame 0.
+    assert forward.iou[1] == pytest.approx(np.mean([*there[:11], 1]))
+    assert both.iou[1] == pytest.approx(np.mean([*there[:6], *there[5:0:-1], 1]))
+
+
+def test_the_way_back_is_told_of_the_masks_that_clicks_gave(squares, scripted):
+    sample = squares(12)
+    begin, begun = scripted(sample, drifts)
+    offline(SampleVideo("squares", sample), begin, 2, reaches_back=True)
+    _, first_back, _, second_back = begun
+    assert first_back.prompts == []  # frame 0 alone was clicked in: nothing comes before it
+    ((index, prompt),) = second_back.prompts
+    assert index == 11
+    assert prompt.mask is not None
+    assert np.array_equal(prompt.mask, sample.masklets[0, 11])
+    assert second_back.index == 1  # it went back to the frame after the first
+
+
+def test_a_click_that_says_an_object_is_away_does_not_reach_back(squares, scripted):
+    sample = squares(8, away=[4, 5, 6, 7])
+    begin, begun = scripted(sample, lambda t, age: t if t.any() or age <= 0 else ~t)
+    (curve,) = offline(SampleVideo("squares", sample), begin, 2, reaches_back=True)
+    assert curve.iou == (0.5, 0.625)
+    assert begun[-1].prompts == []
+
+
 @pytest.mark.parametrize("play", [offline, online])
 def test_three_clicks_are_made_in_a_frame_that_stays_wrong(squares, scripted, play):
     sample = squares(4)

@@ -79,6 +79,20 @@ def test_a_reel_shows_frames_from_the_first_to_the_last(squares, scripted):
         assert (captions[0], captions[-1]) == ("0", "19")
 
 
+def test_of_a_video_that_is_played_again_the_last_pass_is_shown(squares, scripted):
+    sample = squares(4)
+    video = SampleVideo("squares", sample)
+    reel = Reel(video.annotated)
+    for find in (np.zeros_like, np.asarray):
+        begin, _ = scripted(sample, lambda truth, age, find=find: find(truth))
+        for found in follow(video, begin(1), Told.MASK):
+            reel.watch(found)
+    tiles = reel.tiles(0)
+    assert [caption for caption, _ in tiles] == ["0", "1", "2", "3"]
+    last = overlay(sample.frames[3], sample.masklets[0, 3], sample.masklets[0, 3])
+    assert np.array_equal(tiles[3][1], last)
+
+
 def test_a_sheet_has_a_row_for_each_strip(tmp_path):
     tiles = tuple((str(n), GREY) for n in range(3))
     path = write_sheet(tmp_path / "new" / "a.png", "title", [Strip(0, ("a", "b"), tiles)] * 2)

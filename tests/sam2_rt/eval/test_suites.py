@@ -7,8 +7,8 @@ from sam2_rt.eval.image import PictureFolder
 from sam2_rt.eval.sheet import Worst
 from sam2_rt.eval.sources import Folder, NothingToScore
 from sam2_rt.eval.streaming import Delivery
-from sam2_rt.eval.suites import mean_jf, run_image, run_interactive, run_stream, run_vos
-from sam2_rt.eval.views import FirstFrames, SampleVideo
+from sam2_rt.eval.suites import mean_jf, run_image, run_stream, run_vos
+from sam2_rt.eval.views import SampleVideo
 
 
 def break_frame(folder, name: str, index: int) -> None:
@@ -65,26 +65,20 @@ def test_the_worst_objects_are_drawn(folder):
     assert all(len(strip.tiles) >= 6 for strip in worst.strips)
 
 
-def test_interaction_is_played_on_every_video(squares, scripted):
-    sample = squares(6)
-    begin, _ = scripted(sample)
-    source = Folder(tuple(SampleVideo(name, sample) for name in "ab"))
-    result = run_interactive(begin, source, 2)
-    assert [curve.video for curve in result.offline] == ["a", "b"]
-    assert [curve.iou for curve in result.online] == [(1, 1), (1, 1)]
-
-
-def test_interaction_with_nothing_is_an_error(video, scripted):
-    begin, _ = scripted(video.sample)
-    with pytest.raises(NothingToScore, match="squares: no annotated frame"):
-        run_interactive(begin, Folder((FirstFrames(video, 0),)), 2)
-
-
 def test_a_stream_is_scored_on_every_video(folder):
     result = run_stream(CopyFollower, Folder.open(folder), Delivery("rare", every=2), 0)
     assert [score.video for score in result.held] == ["one", "two"]
     assert [score.num_frames for score in result.arrived] == [2, 2]
     assert [score.num_frames for score in result.held] == [4, 5]
+
+
+def test_the_worst_objects_of_a_stream_are_drawn_in_the_frames_that_arrive(folder):
+    worst = Worst()
+    every_2nd = Delivery("rare", every=2)
+    result = run_stream(CopyFollower, Folder.open(folder), every_2nd, 0, worst)
+    assert [s.score for s in worst.strips] == sorted(score.jf for score in result.held)
+    shown = {strip.label[0]: [caption for caption, _ in strip.tiles] for strip in worst.strips}
+    assert shown == {"one": ["0", "2", "4"], "two": ["0", "2", "4", "6"]}
 
 
 def test_pictures_that_cannot_be_read_are_told_and_none_at_all_is_an_error(tmp_path, model):

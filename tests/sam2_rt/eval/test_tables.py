@@ -5,9 +5,10 @@ from sam2_rt.eval.baselines import CopyFollower, FlowFollower
 from sam2_rt.eval.ghost import Ghost
 from sam2_rt.eval.image import PromptScore
 from sam2_rt.eval.interactive import Curve
+from sam2_rt.eval.interactive_suite import BOTH_WAYS, OFFLINE, ONLINE, InteractiveResult
 from sam2_rt.eval.sources import Folder
 from sam2_rt.eval.streaming import Delivery
-from sam2_rt.eval.suites import ImageResult, InteractiveResult, VosResult, mean_jf, run_stream
+from sam2_rt.eval.suites import ImageResult, VosResult, mean_jf, run_stream
 from sam2_rt.eval.tables import (
     curves_of,
     show_absence,
@@ -68,12 +69,21 @@ def test_pictures_with_more_objects_weigh_more():
 
 def test_curves_are_means_over_objects_by_the_number_of_frames():
     first, second = Curve("a", 1, (0, 0.2), (0.2, 0.4)), Curve("a", 2, (1, 1), (0.6, 0.8))
-    result = InteractiveResult((first, second), (first,), ())
+    result = InteractiveResult({OFFLINE: (first, second), ONLINE: (first,)}, ())
     offline, online = curves_of(result)
     assert (offline.values, online.values) == (pytest.approx((0.4, 0.6)), (0.2, 0.4))
     assert (
         dict(show_interactive(result, "t").numbers)["offline J&F, frames: 2"] == offline.values[1]
     )
+
+
+def test_clicks_that_reach_back_stand_beside_those_that_do_not():
+    curves = {OFFLINE: (Curve("a", 1, (0,), (0.2,)),), BOTH_WAYS: (Curve("a", 1, (0,), (0.4,)),)}
+    result = InteractiveResult(curves | {ONLINE: curves[OFFLINE]}, ())
+    shown = show_interactive(result, "t")
+    assert dict(shown.numbers)["offline, both ways J&F, frames: 1"] == 0.4
+    assert dict(shown.numbers)["offline J&F, frames: 1"] == 0.2
+    assert [line.name for line in curves_of(result)] == [OFFLINE, BOTH_WAYS, ONLINE]
 
 
 def test_where_no_frame_arrives_to_be_judged_there_is_no_number(squares):
