@@ -1,10 +1,11 @@
-"""`sam2-rt bench`: the options; bench.py has the work and imports torch."""
+"""`sam2-rt bench`: the options; sam2_rt/bench/ has the work and imports torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from sam2_rt.bench_start import Start, StartFailed, time_starts
+from sam2_rt.bench.start import Start, StartFailed, time_starts
+from sam2_rt.bench.wanted import Dtype, Peer, Wanted
 
 
 def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
@@ -16,12 +17,12 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     ] = 1,
     frames: Annotated[int, typer.Option(min=1, help="Steps that are timed.")] = 10,
     threads: Annotated[int, typer.Option(min=1)] = 2,
-    dtype: Annotated[
-        Literal["float32", "bfloat16"], typer.Option(help="Of ours; a peer stays float32.")
-    ] = "float32",
+    dtype: Annotated[Dtype, typer.Option(help="Of our arithmetic.")] = "float32",
     peer: Annotated[
-        Literal["transformers"] | None, typer.Option(help="Time the same step by it, in turn.")
+        list[Peer] | None,
+        typer.Option(help="Time the same step by it, in turn; may be given twice."),
     ] = None,
+    peer_dtype: Annotated[Dtype, typer.Option(help="Of the peer's arithmetic.")] = "float32",
     start: Annotated[  # noqa: FBT002 an option
         bool, typer.Option("--start", help="Only time two starts of the engine, until it is warm.")
     ] = False,
@@ -32,20 +33,37 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     profile: Annotated[  # noqa: FBT002 an option
         bool, typer.Option("--profile", help="Also tell which operations a step's time goes to.")
     ] = False,
+    limit: Annotated[  # noqa: FBT002 an option
+        bool, typer.Option("--limit", help="Also tell how near each stage is to the device's rate.")
+    ] = False,
 ) -> None:
     """Time each stage and the whole step with a full bank; weights are random unless cached."""
     if start:
         if streams > 1 or peer:
             raise typer.BadParameter("--start goes with neither --streams nor --peer")
-        _time_starts(Start(model, image_size, threads, dtype, compiled_rows))
+        _time_starts(Start(model, image_size, threads, dtype, compiled_rows, device))
         return
-    from sam2_rt.bench import Peer, Wanted, measure  # noqa: PLC0415 imports torch
+    from sam2_rt.bench.measure import measure  # noqa: PLC0415 imports torch
     from sam2_rt.model.zoo import UnknownModel  # noqa: PLC0415 likewise
 
     try:
-        other = Peer(peer) if peer else None
-        shape = model, image_size, tracks, frames, threads, dtype, other, streams, compiled_rows
-        measure(Wanted(*shape, device, profile))
+        measure(
+            Wanted(
+                model=model,
+                image_size=image_size,
+                tracks=tracks,
+                frames=frames,
+                threads=threads,
+                dtype=dtype,
+                peers=tuple(dict.fromkeys(peer or ())),
+                peer_dtype=peer_dtype,
+                streams=streams,
+                compiled_rows=compiled_rows,
+                device=device,
+                is_profiled=profile,
+                is_limited=limit,
+            )
+        )
     except (UnknownModel, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
 

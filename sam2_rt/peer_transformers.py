@@ -92,17 +92,24 @@ class PeerTracker:
     """Steps a Sam2VideoModel frame by frame, as its streaming mode is meant to be used."""
 
     def __init__(self, peer: "Sam2VideoModel", clicks: Sequence[tuple[float, float]]) -> None:
-        """One track a click, (x, y) in pixels of the model's input on the first frame."""
+        """One track a click, (x, y) in 0..1 of the first frame."""
         from transformers.models.sam2_video.modeling_sam2_video import (  # noqa: PLC0415
             Sam2VideoInferenceSession,
         )
 
         self._peer = peer
-        self._session = Sam2VideoInferenceSession(dtype=peer.dtype)
+        device, size = peer.device, peer.config.image_size
+        assert isinstance(size, int)
+        self._session = Sam2VideoInferenceSession(
+            inference_device=device,
+            inference_state_device=device,
+            video_storage_device=device,
+            dtype=peer.dtype,
+        )
         for track_id, click in enumerate(clicks, start=1):
             row = self._session.obj_id_to_idx(track_id)
             place = {
-                "point_coords": torch.tensor([[[click]]]),
+                "point_coords": torch.tensor([[[[x * size for x in click]]]]),
                 "point_labels": torch.ones(1, 1, 1, dtype=torch.int32),
             }
             self._session.add_point_inputs(row, 0, place)
@@ -111,4 +118,5 @@ class PeerTracker:
     @torch.inference_mode()
     def step(self, pixels: Tensor) -> Tensor:
         """Normalised pixels [1, 3, S, S] -> mask logits [tracks, 4g, 4g]"""
-        return self._peer(inference_session=self._session, frame=pixels).pred_masks[:, 0]
+        answer = self._peer(inference_session=self._session, frame=pixels)
+        return answer.pred_masks[:, 0].float()

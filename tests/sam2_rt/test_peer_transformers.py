@@ -38,11 +38,9 @@ def test_a_peer_encodes_a_frame_as_the_model_does(config: ModelConfig):
 @pytest.mark.parametrize("version", ["2.1", "2.0"])
 def test_the_tracker_agrees_with_the_streaming_peer(version: str):
     """Two tracks over nine made-up frames: a full bank, the same seeded weights, the same masks."""
-    size, clicks = 256, [(0.4, 0.5), (0.7, 0.3)]
+    size, clicks = 128, [(0.4, 0.5), (0.7, 0.3)]
     model = seed_(SAM2(ModelConfig(TINY, version, image_size=size)))
-    peer = PeerTracker(
-        build_peer(model.config, model.state_dict()), [(x * size, y * size) for x, y in clicks]
-    )
+    peer = PeerTracker(build_peer(model.config, model.state_dict()), clicks)
     tracker = Tracker(model)
     prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
     for picture in make_clip(3, 9):

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
+from sam2_rt.bench.wanted import FULL_BANK
 from sam2_rt.data.ball_clip import make_clip
-from sam2_rt.model.config import NUM_RECENT
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Point, Prompt
@@ -36,7 +36,7 @@ def profile_steps(calls: Calls, clicks: list[tuple[float, float]]) -> list[Opera
     is_cuda = calls.model.no_mem_embed.device.type == "cuda"
     tracker = Tracker(calls)
     prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
-    frames = [Frame(one.index, (one.rgb,)) for one in make_clip(0, NUM_RECENT + 1 + STEPS)]
+    frames = [Frame(one.index, (one.rgb,)) for one in make_clip(0, FULL_BANK + STEPS)]
     for frame in frames[:-STEPS]:
         tracker.step(frame, prompts if frame.pts == 0 else ())
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if is_cuda else [])]

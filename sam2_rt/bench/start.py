@@ -1,4 +1,4 @@
-"""`sam2-rt bench --start`: how long a new process takes until its engine on a CPU is warm."""
+"""`sam2-rt bench --start`: how long a new process takes until its engine is warm."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ import json, sys
 from sam2_rt import host
 host.prepare()
 from sam2_rt.engine import Engine, EngineConfig
-Engine.load(EngineConfig(device="cpu", **json.loads(sys.argv[1])))
+Engine.load(EngineConfig(**json.loads(sys.argv[1])))
 print("warm", flush=True)
 sys.stdin.read()
 """
@@ -25,13 +25,14 @@ sys.stdin.read()
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Of an engine on a CPU."""
+    """Of an engine."""
 
     model: str
     image_size: int | None
     threads: int
     dtype: Literal["float32", "bfloat16"]
-    compiled_rows: int
+    compiled_rows: int = 0
+    device: str = "cpu"
 
 
 class StartFailed(RuntimeError):
