@@ -111,6 +111,52 @@ deny contains sprintf("%s mounts the node's %s", [one.metadata.name, volume.host
 	volume.hostPath
 }
 
+# https://kubernetes.io/docs/concepts/security/pod-security-standards/, as of Kubernetes 1.32.
+safe_sysctls := {
+	"kernel.shm_rmid_forced",
+	"net.ipv4.ip_local_port_range",
+	"net.ipv4.ip_local_reserved_ports",
+	"net.ipv4.ip_unprivileged_port_start",
+	"net.ipv4.ping_group_range",
+	"net.ipv4.tcp_fin_timeout",
+	"net.ipv4.tcp_keepalive_intvl",
+	"net.ipv4.tcp_keepalive_probes",
+	"net.ipv4.tcp_keepalive_time",
+	"net.ipv4.tcp_rmem",
+	"net.ipv4.tcp_syncookies",
+	"net.ipv4.tcp_wmem",
+}
+
+sysctls_of(one) := object.get(object.get(one.pod, "securityContext", {}), "sysctls", [])
+
+deny contains sprintf("%s sets what is not its own: sysctl %s", [one.metadata.name, found.name]) if {
+	some one in workloads
+	some found in sysctls_of(one)
+	not found.name in safe_sysctls
+}
+
+deny contains sprintf("%s sets %s of the node", [one.metadata.name, found.name]) if {
+	some one in workloads
+	one.pod.hostNetwork == true
+	some found in sysctls_of(one)
+}
+
+deny contains sprintf("%s may lose media ports to its own connections", [one.metadata.name]) if {
+	some one in pods
+	not one.pod.hostNetwork
+	ports := media_ports(one)
+	reserved := {found.value | some found in sysctls_of(one); found.name == "net.ipv4.ip_local_reserved_ports"}
+	not ports in reserved
+}
+
+media_ports(one) := text if {
+	some container in one.pod.containers
+	some variable in container.env
+	variable.name == "STREAMER_MEDIA_PORTS"
+	[first, last] := json.unmarshal(variable.value)
+	text := sprintf("%d-%d", [first, last])
+}
+
 deny contains sprintf("%s has a port of the node", [found.name]) if {
 	some found in containers
 	some port in object.get(found.container, "ports", [])

@@ -74,6 +74,19 @@ MUTANTS: list[tuple[str, Callable[[list[Object]], object]]] = [
         lambda o: pod_of(o)["volumes"].append({"name": "x", "hostPath": {"path": "/"}}),
     ),
     (
+        "demo-streamer sets what is not its own: sysctl net.core.somaxconn",
+        lambda o: sysctls(o).append({"name": "net.core.somaxconn", "value": "1"}),
+    ),
+    (
+        "demo-streamer sets net.ipv4.ip_local_reserved_ports of the node",
+        lambda o: pod_of(o).update(hostNetwork=True),
+    ),
+    ("demo-streamer may lose media ports to its own connections", lambda o: sysctls(o).clear()),
+    (
+        "demo-streamer may lose media ports to its own connections",
+        lambda o: sysctls(o)[0].update(value="20000-20100"),
+    ),
+    (
         "streamer has a port of the node",
         lambda o: container_of(o)["ports"][0].update(hostPort=8080),
     ),
@@ -100,6 +113,10 @@ MUTANTS: list[tuple[str, Callable[[list[Object]], object]]] = [
         lambda o: next(x for x in o if x["kind"] == "Deployment")["metadata"].pop("namespace"),
     ),
 ]
+
+
+def sysctls(objects: list[Object]) -> list[Object]:
+    return pod_of(objects)["securityContext"]["sysctls"]
 
 
 def weights(objects: list[Object]) -> Object:

@@ -23,6 +23,7 @@ WRONG_VALUES = [
     {"resources": {"limits": None}},
     {"media": {"mode": "bridge"}},
     {"media": {"ports": {"last": 70_000}}},
+    {"media": {"reservePorts": "20000-20199"}},
     {"media": {"iceServers": [{"urls": "http://example.org"}]}},
     {"media": {"iceServers": [{"urls": "turn:example.org", "credential": "in the clear"}]}},
     {"media": {"turn": {"secret": "in the clear"}}},
@@ -55,6 +56,14 @@ CONTRADICTIONS: list[tuple[Object, str]] = [
     ({"terminationGracePeriodSeconds": 94}, "a drain takes up to 95 s"),
     ({"terminationGracePeriodSeconds": 300, "drain": {"seconds": 300}}, "up to 335 s"),
     ({"media": {"ports": {"first": 20_000, "last": 20_006}}}, "room for 7 sessions"),
+    ({"media": {"ports": {"first": 20_010, "last": 20_006}}}, "room for -3 sessions"),
+    (
+        {
+            "media": {"mode": "hostNetwork"},
+            "podSecurityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]},
+        },
+        "the node's, which a pod may not set",
+    ),
     ({"media": {"publicAddress": "203.0.113.7"}, "replicaCount": 2}, "belongs to one pod"),
     ({"media": {"mode": "stunner"}}, "needs a TURN server"),
     (

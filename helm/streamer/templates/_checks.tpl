@@ -29,6 +29,9 @@
 {{- if lt (int $number) (int .Values.sessions.max) -}}
 {{- fail (printf "media.ports has room for %d sessions, sessions.max is %d: each takes a port" (int $number) (int .Values.sessions.max)) -}}
 {{- end -}}
+{{- if and (eq .Values.media.mode "hostNetwork") .Values.podSecurityContext.sysctls -}}
+{{- fail "podSecurityContext.sysctls: with media.mode hostNetwork they are the node's, which a pod may not set" -}}
+{{- end -}}
 {{- if and .Values.media.publicAddress (gt (int (include "streamer.mostPods" .)) 1) -}}
 {{- fail "media.publicAddress belongs to one pod, and there may be more: use media.mode hostNetwork, stunner or turnOnly" -}}
 {{- end -}}

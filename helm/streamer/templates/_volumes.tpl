@@ -7,6 +7,17 @@
 {{- toYaml $resources -}}
 {{- end -}}
 
+{{- /* With hostNetwork the network is the node's, and its sysctls: the API server refuses them in a pod. */ -}}
+{{- define "streamer.podSecurityContext" -}}
+{{- $context := deepCopy .Values.podSecurityContext -}}
+{{- if and .Values.media.reservePorts (ne .Values.media.mode "hostNetwork") -}}
+{{- $ports := printf "%d-%d" (int .Values.media.ports.first) (int .Values.media.ports.last) -}}
+{{- $reserved := dict "name" "net.ipv4.ip_local_reserved_ports" "value" $ports -}}
+{{- $_ := set $context "sysctls" (append ($context.sysctls | default list) $reserved) -}}
+{{- end -}}
+{{- toYaml $context -}}
+{{- end -}}
+
 {{- define "streamer.mounts" -}}
 - name: tmp
   mountPath: /tmp
