@@ -78,15 +78,6 @@ class Viewer:
         self.picture_latencies_s.clear()
         self._num_in_sight = 0
 
-    async def follow(self, scene: Scene, tracks: int) -> None:
-        """Clicks on so many things, where they are in a frame that has just been seen."""
-        if tracks == 0:
-            return
-        seen = await self._first_seen()
-        places = scene.places(seen.index, tracks)
-        for track_id, place in enumerate(places, 1):
-            await self.client.prompt(track_id, points=[place], frame=seen)
-
     async def watch(self, seconds: float) -> None:
         """Goes on for so long. Raises ConnectionLost when the session ends before."""
         if not self._readers:
@@ -103,16 +94,6 @@ class Viewer:
             reader.cancel()
         if self._readers:
             await asyncio.wait(self._readers)
-
-    async def _first_seen(self) -> SentFrame:
-        try:
-            async with asyncio.timeout(_FIRST_S):
-                async for masks in self.client.masks():
-                    if masks.sent is not None:
-                        return masks.sent
-        except TimeoutError:
-            raise ConnectionLost(f"no masks came for {_FIRST_S:g} s") from None
-        raise ConnectionLost("the session ended before any masks came")
 
     async def _sent(self, scene: Scene) -> AsyncIterator[av.VideoFrame]:
         index = 0
@@ -147,12 +128,32 @@ async def viewing(
     async with viewer.client as client:
         if scene.output is not None:
             await client.configure(scene.output)
-        await viewer.follow(scene, tracks)
+        await follow(client, scene, tracks)
         try:
             await viewer.watch(0)
             yield viewer
         finally:
             await viewer.leave()
+
+
+async def follow(client: Client, scene: Scene, tracks: int) -> None:
+    """Clicks on so many things, where they are in a frame that has just been seen."""
+    if tracks == 0:
+        return
+    seen = await _first_seen(client)
+    for track_id, place in enumerate(scene.places(seen.index, tracks), 1):
+        await client.prompt(track_id, points=[place], frame=seen)
+
+
+async def _first_seen(client: Client) -> SentFrame:
+    try:
+        async with asyncio.timeout(_FIRST_S):
+            async for masks in client.masks():
+                if masks.sent is not None:
+                    return masks.sent
+    except TimeoutError:
+        raise ConnectionLost(f"no masks came for {_FIRST_S:g} s") from None
+    raise ConnectionLost("the session ended before any masks came")
 
 
 if __name__ == "__main__":

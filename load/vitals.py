@@ -18,6 +18,11 @@ def cpu_s(url: str) -> float:
     return _told(url, "process_cpu_seconds_total")
 
 
+def num_sessions(url: str) -> int:
+    """Viewers that it serves now. Raises like resident_mib()."""
+    return int(_told(url, "streamer_sessions"))
+
+
 def _told(url: str, name: str) -> float:
     opener = build_opener(ProxyHandler({} if is_loopback(url) else None))
     with opener.open(f"{url}/metrics", timeout=10) as answer:
