@@ -221,6 +221,29 @@ def scenes(  # noqa: PLR0913, PLR0917 - the options of a command are its paramet
         runs.made_up(report, wanted, with_baselines=baselines)
 
 
+@app.command()
+def portraits(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
+    clips: Annotated[list[Path], typer.Argument(help="Videos, or folders of them or of frames.")],
+    click: Annotated[
+        list[str] | None, typer.Option(help="NAME=X,Y in 0..1; else the middle. Repeatable.")
+    ] = None,
+    model: Model = "nano",
+    checkpoint: Checkpoint = None,
+    size: Size = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Frames of each clip.")] = 240,
+    threads: Threads = 1,
+    device: Device = "cpu",
+    out: Out = OUT,
+) -> None:
+    """One click on each clip; overlays of what follows on one sheet, to be looked at."""
+    asked = Asked(model, checkpoint, size, threads, device, out, is_recorded=False)
+    with _report(asked) as report:
+        from sam2_rt.eval import runs  # noqa: PLC0415 - imports torch
+        from sam2_rt.eval.portraits import Wanted, parse_clicks  # noqa: PLC0415 - likewise
+
+        runs.portraits(report, Wanted(tuple(clips), parse_clicks(click or ()), limit))
+
+
 @contextmanager
 def _report(asked: Asked) -> Iterator["Report"]:
     """Where results go. What the data, the zoo or the disk are at fault for is told in one line."""

@@ -14,10 +14,11 @@ from sam2_rt.eval.image import MadeUpPictures, PictureFolder, Pictures
 from sam2_rt.eval.interactive import REMEMBERS_ALL
 from sam2_rt.eval.interactive_suite import OFFLINE, ONLINE, run_interactive
 from sam2_rt.eval.plot import write_plot
+from sam2_rt.eval.portraits import LEGEND, Wanted, look_at
 from sam2_rt.eval.record import Number
 from sam2_rt.eval.report import Report
-from sam2_rt.eval.sheet import Worst
-from sam2_rt.eval.sources import FIRST_UNSEEN_SEED, Folder, MadeUp, Source
+from sam2_rt.eval.sheet import Worst, write_sheet
+from sam2_rt.eval.sources import FIRST_UNSEEN_SEED, Folder, MadeUp, NothingToScore, Source
 from sam2_rt.eval.streaming import DELIVERIES
 from sam2_rt.eval.suites import (
     VosResult,
@@ -165,6 +166,19 @@ def made_up(report: Report, scenes: Scenes, *, with_baselines: bool) -> None:
     report.console.print(absence.table)
     report.tell("made-up clips", shown._replace(numbers=shown.numbers + absence.numbers))
     report.draw("scenes", worst)
+
+
+def portraits(report: Report, wanted: Wanted) -> None:
+    """One click on each clip, and what follows as a viewer of the service sees it."""
+    model = _load(report)
+    strips, skipped = look_at(wanted, lambda n: ModelFollower(model, n, AS_SERVED))
+    for one in skipped:
+        report.note(f"left out: {one}", "yellow")
+    title = f"{report.subject.name}, one click"
+    sheet = write_sheet(report.path("portraits"), title, strips, LEGEND)
+    if sheet is None:
+        raise NothingToScore("no clip could be read")
+    report.note(f"{len(strips)} clips are in {sheet}: look at it")
 
 
 def run_baselines(source: Source, suffix: str = "") -> list[VosResult]:

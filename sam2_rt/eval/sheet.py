@@ -17,6 +17,7 @@ NUM_COLUMNS: Final = 8
 """Frames of each object."""
 NUM_ROWS: Final = 8
 """Objects of a sheet."""
+LEGEND: Final = "pink: found     cyan outline: truth"
 
 _TILE: Final = (240, 180)
 """Width and height at most, of one frame."""
@@ -26,7 +27,6 @@ _FOUND: Final = (255, 0, 160)
 _TRUTH: Final = (0, 255, 220)
 _PAPER: Final = (24, 24, 24)
 _INK: Final = (230, 230, 230)
-_LEGEND: Final = "pink: found     cyan outline: truth"
 
 Mask = NDArray[np.bool_]
 
@@ -108,7 +108,7 @@ class Reel:
         return tuple((str(index), tiles[index]) for index in sorted(tiles))
 
 
-def write_sheet(path: Path, title: str, strips: list[Strip]) -> Path | None:
+def write_sheet(path: Path, title: str, strips: list[Strip], legend: str = LEGEND) -> Path | None:
     """Writes a PNG with a row for each strip; None if there is none."""
     if not strips:
         return None
@@ -118,7 +118,7 @@ def write_sheet(path: Path, title: str, strips: list[Strip]) -> Path | None:
     width = _LABEL_WIDTH + columns * pitch
     sheet = Image.new("RGB", (width, 28 + sum(heights)), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((8, 7), f"{title}     {_LEGEND}", _INK, ImageFont.load_default(14))
+    draw.text((8, 7), f"{title}     {legend}", _INK, ImageFont.load_default(14))
     top = 28
     for strip, height in zip(strips, heights, strict=True):
         _draw_strip(sheet, strip, top, pitch)

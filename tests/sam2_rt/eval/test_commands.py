@@ -12,6 +12,7 @@ from sam2_rt.data.clip import write_palette_png
 from sam2_rt.eval import report
 from sam2_rt.eval.commands import app
 from small_model import small_official, write_official
+from tiny_datasets import write_mp4
 
 SMALL = ("--size", "64")
 TINY = ("--clip-size", "32")
@@ -147,6 +148,14 @@ def test_a_row_is_added_when_asked_for(run, folder, tmp_path, monkeypatch):
     assert "## Evaluation: VOS, first mask" in results.read_text()
 
 
+def test_portraits_are_a_sheet_to_look_at(run, tmp_path):
+    clip = write_mp4(tmp_path / "me.mp4")
+    code, lines, said = run("portraits", clip, "--click", "me=0.4,0.5", *SMALL)
+    assert (code, lines) == (0, []), said
+    assert "1 clips are in" in said
+    assert sheets(tmp_path) == ["portraits-nano-at-64.png"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -157,6 +166,8 @@ def test_a_row_is_added_when_asked_for(run, folder, tmp_path, monkeypatch):
         (("vos", "--data", "{folder}", "--exclude", "three"), "no video three"),
         (("vos", "--data", "{folder}", "--device", "abacus"), "abacus"),
         (("vos", "--data", "{folder}", "--split", "val"), "no split val"),
+        (("portraits", "nowhere.mp4"), "no clip could be read"),
+        (("portraits", "nowhere.mp4", "--click", "me=1,1"), "no clip is called me"),
         (
             ("streaming", "--data", "{folder}", "--clips", "1", "--clip-frames", "3", *TINY),
             "make the clips longer",
@@ -182,7 +193,7 @@ def test_the_command_line_has_the_same_commands():
 def test_it_runs_as_a_module():
     command = (sys.executable, "-m", "sam2_rt.eval", "--help")
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    for name in ("vos", "arithmetic", "image", "interactive", "streaming", "scenes"):
+    for name in ("vos", "arithmetic", "image", "interactive", "streaming", "scenes", "portraits"):
         assert name in said
 
 
