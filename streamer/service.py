@@ -1,11 +1,9 @@
 """Service: what lives as long as the process: the worker and the sessions that are open."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -30,7 +28,8 @@ from streamer.session.pace import Pace
 from streamer.session.parking import Parking
 from streamer.session.resume import GoingOn, Seals, Teller, accept, go_on, session_of
 from streamer.session.session import Session
-from streamer.session.stay import FIRST_TIME, Answer, Stay, UnknownSession, Visit
+from streamer.session.stay import FIRST_TIME, Answer, Stay, Visit
+from streamer.session.stays import Stays
 from streamer.session.viewer import Outcome, Viewer
 from streamer.telemetry.link_watch import LinkWatch
 from streamer.telemetry.loop_lag import measure_lag
@@ -48,8 +47,6 @@ V = TypeVar("V", bound=Viewer)
 # opening, a step and closing of a search for objects; closing what had to leave its parking.
 _JOBS_PER_SESSION: Final = 8
 _PAINTERS: Final = 2
-_LEAVE_S: Final = 2.0
-_REMEMBERED_ENDS: Final = 256
 
 
 class Service:
@@ -77,10 +74,8 @@ class Service:
         shared = None if secret is None else secret.get_secret_value()
         self._seals = Seals(shared, settings.resume_ttl_s)
         self._load = load
-        self._sessions: dict[str, Stay] = {}
-        """Open ones, by id; at most max_sessions."""
-        self._ended: deque[str] = deque(maxlen=_REMEMBERED_ENDS)
-        """Ids of the last that ended."""
+        self._sessions = Stays()
+        """At most max_sessions."""
         self._ports = None if settings.media_ports is None else PortRange(*settings.media_ports)
         self._painter = ThreadPoolExecutor(_PAINTERS, "painter")
         self._until_exit = AsyncExitStack()
@@ -163,8 +158,7 @@ class Service:
         if not self.is_stopping:
             self._stop_by_s = time.monotonic() + self.settings.stop_timeout_s
         self.is_stopping = True
-        for stay in self._sessions.values():
-            stay.session.end(Outcome.STOPPED)
+        self._sessions.end_all(Outcome.STOPPED)
 
     async def answer(self, offer: str, visit: Visit = FIRST_TIME) -> Answer:
         """Lets a viewer in; with a resume token its tracks go on.
@@ -191,7 +185,9 @@ class Service:
         if carried is None and self.is_ready:
             self._pace.check(self.settings.retry_after_s)
         if carried is not None and self.is_ready:
-            await self._end_soon(carried.session_id)  # its place may be the one that is free
+            await self._sessions.end_soon(
+                carried.session_id
+            )  # its place may be the one that is free
         subject, settings = visit.grant.subject, visit.lower(self.settings)
         most = settings.max_sessions_per_subject
         self._admission.enter(is_ready=self.is_ready, subject=subject, max_of_subject=most)
@@ -239,29 +235,11 @@ class Service:
             stay.session.end(Outcome.LEFT)
         else:
             self._tasks.create_task(self._parking.drop(session_id))
-        return stay is not None or session_id in self._ended
-
-    async def _end_soon(self, session_id: str) -> None:
-        """Ends a session whose viewer is back, if it is one of ours, and gives it a moment.
-
-        So it does with one that stands in for it, which the viewer did not reach.
-        """
-        stays = self._sessions.values()
-        unreached = (one for one in stays if one.session.stands_in_for(session_id))
-        stay = self._sessions.get(session_id) or next(unreached, None)
-        if stay is None:
-            return
-        stay.session.end(Outcome.RESUMED)
-        with contextlib.suppress(TimeoutError):  # then there may be no place, as the answer says
-            async with asyncio.timeout(_LEAVE_S):
-                await stay.has_ended.wait()
+        return stay is not None or self._sessions.has_had(session_id)
 
     def stay(self, session_id: str) -> Stay:
         """A session that is open. Raises UnknownSession."""
-        stay = self._sessions.get(session_id)
-        if stay is None:
-            raise UnknownSession(session_id)
-        return stay
+        return self._sessions.find(session_id)
 
     def _begin(self, viewer: Viewer, sdp: str, visit: Visit, going_on: GoingOn | None) -> Stay:
         settings = visit.lower(self.settings)
@@ -274,7 +252,8 @@ class Service:
         if going_on is not None:
             session.restore(going_on)
         teller = Teller(self._seals, session, viewer.say, self._painter)
-        watchers = Watchers(self.settings, self._ports, self.metrics, self._links)
+        parts = (self.settings, self._ports, self.metrics, self._links)
+        watchers = Watchers(*parts, session.masks)
         self._links.join(viewer)
         session.display.audience = watchers
         resumed = () if going_on is None else going_on.resumed.tracks
@@ -293,7 +272,6 @@ class Service:
         finally:
             telling.cancel()
             del self._sessions[session.session_id]
-            self._ended.append(session.session_id)
             self._admission.leave(stay.grant.subject)
             stay.has_ended.set()
             await self._links.leave(stay.viewer)

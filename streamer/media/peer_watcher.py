@@ -1,14 +1,16 @@
-"""WatcherPeer: the connection of one who watches: one video goes out, nothing comes in."""
+"""WatcherPeer: the connection of one who watches: video and masks go out, nothing comes in."""
 
 from collections.abc import Callable, Sequence
 
 from aiortc import RTCDataChannel, RTCRtpSender
 
+from streamer import protocol
 from streamer.config import IceServer
 from streamer.media.peer import Peer
 from streamer.rtc.offer import OfferRefused
 from streamer.rtc.ports import PortRange
 from streamer.rtc.shared_encoder import Broadcast, send_from
+from streamer.rtc.timestamps import OutgoingClock
 
 
 class WatcherPeer(Peer):
@@ -47,10 +49,13 @@ class WatcherPeer(Peer):
             raise OfferRefused("the offer receives no video")
         self._video = self._out
         self._out.sender.replaceTrack(self._returned)  # without a track a sender sleeps
-        self._leave = send_from(self._out.sender, self._broadcast)
+        self._returned.clock = clock = OutgoingClock(self._out.sender)
+        self._leave = send_from(self._out.sender, self._broadcast, clock.take)
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
-        """Nothing is said to those who watch."""
+        """Masks are for whoever has a channel for them; nothing is heard of those who watch."""
+        if channel.label == protocol.MASKS and self._masks is None:
+            self._masks = channel
 
     def _follow_state(self) -> None:
         super()._follow_state()

@@ -6,12 +6,14 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from sam2_rt.tracking.frame import Frame
 from streamer.config import IceServer, Settings
+from streamer.masks.mask_feed import MaskFeed, Receiver
 from streamer.media import turn
 from streamer.media.peer_watcher import WatcherPeer
 from streamer.rtc.fragment import Fragment
@@ -21,6 +23,7 @@ from streamer.rtc.shared_encoder import Broadcast
 from streamer.session.admission import Admission, Full
 from streamer.telemetry.link_watch import LinkWatch
 from streamer.telemetry.metrics import Metrics
+from streamer.until_first import until_first
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +66,27 @@ class _Watcher:
     ended: asyncio.Event
 
 
+class Masks(Protocol):
+    """Of the session: its MaskSender."""
+
+    def feed(self, receiver: Receiver) -> AbstractContextManager[MaskFeed]:
+        """For one who gets them, until the end of the block."""
+
+
 class Watchers:
     """Those of one session; one encode serves all who take the same codec."""
 
     def __init__(
-        self, settings: Settings, ports: PortRange | None, metrics: Metrics, links: LinkWatch
+        self,
+        settings: Settings,
+        ports: PortRange | None,
+        metrics: Metrics,
+        links: LinkWatch,
+        masks: Masks,
     ) -> None:
         self._settings = settings
         self._ports = ports
+        self._masks = masks
         self._metrics = metrics
         self._links = links
         self._admission = Admission(settings.max_watchers, settings.retry_after_s)
@@ -183,7 +199,11 @@ class Watchers:
             timeout_s, lambda: None if watcher.connected.is_set() else watcher.ended.set()
         )
         try:
-            await watcher.ended.wait()
+            with self._masks.feed(watcher.peer) as feed:
+                _, feeding = await until_first(watcher.ended.wait(), feed.run())
+            if not feeding.cancelled() and (error := feeding.exception()) is not None:
+                log.error("a fault in the masks of one who watches", exc_info=error)
+                self._metrics.session_errors.inc()
         finally:
             give_up.cancel()
             del self._open[watcher_id]

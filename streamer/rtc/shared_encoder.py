@@ -149,8 +149,13 @@ class Broadcast:
             self._on_fault(error)
 
 
-def send_from(sender: RTCRtpSender, broadcast: Broadcast) -> Callable[[], None]:
-    """Makes a sender send what the encoder of its codec gives; returns how it leaves that."""
+def send_from(
+    sender: RTCRtpSender, broadcast: Broadcast, on_take: Callable[[int], None]
+) -> Callable[[], None]:
+    """Makes a sender send what the encoder of its codec gives; returns how it leaves that.
+
+    on_take is told the pts of each frame when the sender takes it, before its first packet leaves.
+    """
     joined: list[tuple[SharedEncoder, Feed]] = []
     """One, once it is known what codec the sender has to send."""
 
@@ -159,7 +164,9 @@ def send_from(sender: RTCRtpSender, broadcast: Broadcast) -> Callable[[], None]:
             encoder = broadcast.encoder_for(codec)
             joined.append((encoder, encoder.join()))
             sender._send_keyframe = encoder.ask_for_key  # type: ignore[method-assign]  # noqa: SLF001
-        return await joined[0][1].take()
+        frame = await joined[0][1].take()
+        on_take(frame.timestamp)
+        return frame
 
     def leave() -> None:
         for encoder, feed in joined:

@@ -14,18 +14,23 @@ SDP = {"Content-Type": "application/sdp"}
 
 
 class Watching:
-    """Offers to receive one video."""
+    """Offers to receive one video, and masks where it is asked to."""
 
-    def __init__(self, codec: str | None = None) -> None:
+    def __init__(self, codec: str | None = None, *, has_masks: bool = False) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.video = self.connection.addTransceiver("video", direction="recvonly")
         if codec is not None:
             codecs = RTCRtpReceiver.getCapabilities("video").codecs
             self.video.setCodecPreferences([c for c in codecs if c.mimeType == codec])
+        self.messages: list[bytes] = []
+        """Of the last masks."""
         self.pictures: list[av.VideoFrame] = []
         self.has_ended = asyncio.Event()
         self.connection.on("track", self._take_track)
         self._pump: asyncio.Task[None] | None = None
+        if has_masks:
+            channel = self.connection.createDataChannel("masks", ordered=False, maxRetransmits=0)
+            channel.on("message", self._take_masks)
 
     async def offer(self) -> str:
         await self.connection.setLocalDescription(await self.connection.createOffer())
@@ -50,6 +55,9 @@ class Watching:
         if self._pump is not None:
             self._pump.cancel()  # a track that never began does not end
 
+    def _take_masks(self, message: bytes) -> None:
+        self.messages = [*self.messages[-99:], message]
+
     def _take_track(self, track: MediaStreamTrack) -> None:
         self._pump = asyncio.create_task(self._take_pictures(track))
 
@@ -63,9 +71,9 @@ class Watching:
 
 @asynccontextmanager
 async def watching(
-    http: httpx.AsyncClient, path: str, codec: str | None = None
+    http: httpx.AsyncClient, path: str, codec: str | None = None, *, has_masks: bool = False
 ) -> AsyncIterator[tuple[Watching, httpx.Response]]:
-    watcher = Watching(codec)
+    watcher = Watching(codec, has_masks=has_masks)
     try:
         answer = await watcher.join(http, path)
         yield watcher, answer

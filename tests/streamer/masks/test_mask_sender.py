@@ -1,31 +1,14 @@
 import json
 import time
 
-import numpy as np
 from fake_viewer import FakeViewer, eventually
 from loopback import OtherSide
 from served import serving
 from session_stage import stage
+from steps import Noisy
 
-from fake_engine import FakeEngine
-from sam2_rt.engine import StepRequest, StepResult, TrackMask, TrackState
 from streamer.masks import mask_frame
 from streamer.masks.mask_budget import MESSAGE_BYTES, RATE_BYTES_PER_S
-
-
-class Noisy(FakeEngine):
-    """Six tracks of noise, which no codec makes small."""
-
-    def _step(self, request: StepRequest) -> StepResult | Exception:
-        result = super()._step(request)
-        random = np.random.default_rng(result.index)
-        size = request.frame.planes[0].shape
-        logits = np.zeros((4, 4), np.float32)
-        masks = tuple(
-            TrackMask(n + 1, TrackState.VISIBLE, 1.0, 1.0, random.random(size) > 0.5, logits)
-            for n in range(6)
-        )
-        return StepResult(result.index, result.pts, masks, (), (), (), result.encoder_calls)
 
 
 async def test_masks_that_would_cost_too_much_are_made_to_cost_less():
