@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2_rt.tracking.frame import Frame
-from sam2_rt.tracking.prompt import Applied, Prompt, Refused
+from sam2_rt.tracking.prompt import Applied, Prompt, Refused, Undo
 from sam2_rt.tracking.track_state import TrackEvent, TrackState
 
 
@@ -33,7 +33,8 @@ class StepRequest:
     stream_id: int
     """From Engine.open()."""
     frame: Frame
-    prompts: tuple[Prompt, ...] = ()
+    prompts: tuple[Prompt | Undo, ...] = ()
+    """In the order they were said."""
     removals: tuple[int, ...] = ()
     """Track ids that the viewer gave up; applied before the prompts."""
 

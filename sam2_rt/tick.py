@@ -9,10 +9,11 @@ import torch
 
 from sam2_rt.fault import TickLost
 from sam2_rt.model.sam2 import Embedding
-from sam2_rt.tracking.batch import Found, Search, Seen, encode, look
+from sam2_rt.tracking.batch import Found, Search, encode, look
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
-from sam2_rt.tracking.prompt import Prompt
+from sam2_rt.tracking.kept_frame import Seen
+from sam2_rt.tracking.prompt import Prompt, Undo
 from sam2_rt.tracking.track import Prediction
 from sam2_rt.tracking.tracker import NotFinite, Tracker
 
@@ -33,7 +34,7 @@ class Turn:
 
     tracker: Tracker
     frame: Frame
-    prompts: tuple[Prompt, ...] = ()
+    prompts: tuple[Prompt | Undo, ...] = ()
 
 
 class Asked(NamedTuple):

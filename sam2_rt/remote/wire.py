@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from sam2_rt.remote.shared_stream import FrameSlip, Layout, MaskSlip
 from sam2_rt.steps import StepResult
-from sam2_rt.tracking.prompt import Prompt
+from sam2_rt.tracking.prompt import Prompt, Undo
 
 KEY_BYTES = 32
 """Of the secret that a caller has to know."""
@@ -28,7 +28,7 @@ class RequestSlip(NamedTuple):
 
     stream_id: int
     frame: FrameSlip
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[Prompt | Undo, ...]
     removals: tuple[int, ...]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from sam2_rt.model.sam2 import Decoded, Embedding
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame, to_input
-from sam2_rt.tracking.kept_frame import KeptFrame
+from sam2_rt.tracking.kept_frame import KeptFrame, Seen
 from sam2_rt.tracking.memory_bank import pack
 from sam2_rt.tracking.memory_policy import Choice
 from sam2_rt.tracking.track import Track
@@ -25,19 +24,6 @@ class Search:
     tracks: tuple[Track, ...]
     choices: tuple[Choice, ...]
     """What each of them reads."""
-
-
-class Seen(NamedTuple):
-    """One track in one frame, with what the host has to know of it."""
-
-    decoded: Decoded
-    """Without the batch's dimension."""
-    object_score: float
-    """Logit; > 0 is visible"""
-    iou: float
-    """Predicted, 0..1"""
-    is_finite: bool
-    """Whether all that would be remembered are numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,11 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2_rt.model.prompt_encoder import BOTTOM_RIGHT, NEGATIVE, POSITIVE, TOP_LEFT
-from sam2_rt.model.sam2 import Embedding, PromptTensors
+from sam2_rt.model.sam2 import Decoded, Embedding, PromptTensors
 from sam2_rt.tracking.prompt import Prompt, accumulate
 from sam2_rt.tracking.transfer import send_numbers
 
 PREVIOUS_LOGIT_LIMIT = 32.0  # a mask that is fed back is clamped, as the weights were trained
+
+
+class Seen(NamedTuple):
+    """One track in one frame, with what the host has to know of it."""
+
+    decoded: Decoded
+    """Without the batch's dimension."""
+    object_score: float
+    """Logit; > 0 is visible"""
+    iou: float
+    """Predicted, 0..1"""
+    is_finite: bool
+    """Whether all that would be remembered are numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,25 +43,36 @@ class KeptFrame:
     """track_id -> mask logits [4g, 4g] by propagation"""
     said: dict[int, Prompt] = field(default_factory=dict)
     """track_id -> the points and box of this frame so far; masks are answered and not kept"""
-    answered: dict[int, Tensor] = field(default_factory=dict)
-    """track_id -> mask logits [4g, 4g] by prompts"""
+    answered: dict[int, Seen] = field(default_factory=dict)
+    """track_id -> the last answer to prompts"""
 
     def whole(self, prompt: Prompt) -> Prompt:
         """A prompt with what was said of its track before."""
         return accumulate(self.said.get(prompt.track_id), prompt)
 
-    def note(self, whole: Prompt, mask_logits: Tensor) -> None:
-        """All that was said of a track has been answered by a mask [4g, 4g]."""
-        self.answered[whole.track_id] = mask_logits
+    def note(self, whole: Prompt, seen: Seen) -> None:
+        """All that was said of a track has been answered."""
+        self.answered[whole.track_id] = seen
         if whole.mask is None:
             self.said[whole.track_id] = whole
         else:
             self.said.pop(whole.track_id, None)
 
+    def restore(self, track_id: int, said: Prompt | None, seen: Seen | None) -> None:
+        """What was said of a track, and answered, is this again."""
+        self.said.pop(track_id, None)
+        self.answered.pop(track_id, None)
+        if said is not None:
+            self.said[track_id] = said
+        if seen is not None:
+            self.answered[track_id] = seen
+
     def previous(self, prompt: Prompt) -> Tensor | None:
         """The mask logits [4g, 4g] that a prompt corrects: the last answer, or what was found."""
         answered = None if prompt.clear else self.answered.get(prompt.track_id)
-        return self.found.get(prompt.track_id) if answered is None else answered
+        if answered is None:
+            return self.found.get(prompt.track_id)
+        return answered.decoded.mask_logits
 
     def is_tracked(self, track_id: int) -> bool:
         """Whether the track was looked for in this frame (rather than begun here)."""
@@ -90,6 +115,20 @@ class KeptFrames:
     def at(self, pts: int) -> KeptFrame | None:
         """The kept frame of that presentation time."""
         return next((kept for kept in self._ring if kept.pts == pts), None)
+
+    def last_mask(self, track_id: int, index: int) -> Tensor | None:
+        """The mask logits [4g, 4g] of a track in the newest frame up to that one that has any."""
+        for kept in reversed(self._ring):
+            answered = kept.answered.get(track_id) if kept.index <= index else None
+            if answered is not None:
+                return answered.decoded.mask_logits
+            if kept.index <= index and kept.is_tracked(track_id):
+                return kept.found[track_id]
+        return None
+
+    def numbered(self, index: int) -> KeptFrame | None:
+        """The kept frame of that number."""
+        return next((kept for kept in self._ring if kept.index == index), None)
 
 
 def to_tensors(

@@ -24,6 +24,21 @@ class Memory:
     """[dim]"""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """What conditioning on one frame took the place of in a bank."""
+
+    index: int
+    is_recent: bool
+    """That frame was remembered as a recent one..."""
+    is_recent_pointer: bool
+    """... and its pointer."""
+    conditioning: dict[int, int]
+    """frame -> place"""
+    overwritten: Memory | None
+    """Whose place was taken: the same frame's, or that of a frame that had to leave."""
+
+
 class MemoryBank:
     """A berth in a pool: room for C conditioning and 6 recent memories and for their pointers.
 
@@ -52,19 +67,44 @@ class MemoryBank:
         """Frames whose memories come from prompts, in order of arrival."""
         return tuple(self._conditioning)
 
-    def condition(self, memory: Memory) -> None:
+    def condition(self, memory: Memory) -> Before:
         """Remembers a prompted frame; at the bound the oldest but the first leaves."""
+        is_recent = memory.index in self._recent, memory.index in self._recent_pointers
         self._forget_recent(memory.index)
+        conditioning, overwritten = dict(self._conditioning), None
         place = self._conditioning.get(memory.index)
         if place is None:
             leaving = surplus(self.conditioning, self.max_conditioning)
             if leaving is not None:
+                overwritten = self._copy(leaving)
                 place = self._conditioning.pop(leaving)
                 self._demote(leaving, self._at(place, place))
             else:
                 place = min(set(range(self.max_conditioning)) - set(self._conditioning.values()))
             self._conditioning[memory.index] = place
+        else:
+            overwritten = self._copy(memory.index)
         self._write(self._at(place, place), memory)
+        return Before(memory.index, *is_recent, conditioning, overwritten)
+
+    def take_back(self, before: Before, newest: int) -> None:
+        """Undoes the last condition() that was not undone yet; frame `newest` is to be searched."""
+        self._conditioning, index = dict(before.conditioning), before.index
+        if before.overwritten is not None:
+            self._write(self._room(before.overwritten.index), before.overwritten)
+        # What was found in that frame lies where it did, while no other frame took its room.
+        place, age = index % NUM_RECENT, newest - index
+        if before.is_recent and age < NUM_RECENT and self._recent[place] is None:
+            self._recent[place] = index
+        place = index % NUM_RECENT_POINTERS
+        has_pointer = before.is_recent_pointer and age < NUM_RECENT_POINTERS
+        if has_pointer and self._recent_pointers[place] is None:
+            self._recent_pointers[place] = index
+
+    def forget_since(self, index: int) -> None:
+        """Forgets what was found in that frame and later ones; prompted frames stay."""
+        for frames in (self._recent, self._recent_pointers):
+            frames[:] = [i if i is None or i < index else None for i in frames]
 
     def recent_room(self, index: int) -> Room:
         """Where the memory of a tracked frame belongs: that of the frame that is out of reach."""
@@ -90,8 +130,9 @@ class MemoryBank:
 
     def choose(self, index: int, max_attended: int | None = None) -> Choice:
         """What this track reads in frame `index`."""
-        recent = {i for i in self._recent if i is not None}
-        recent_pointers = {i for i in self._recent_pointers if i is not None}
+        prompted = self._conditioning.keys()  # one that came back may be among the others still
+        recent = {i for i in self._recent if i is not None} - prompted
+        recent_pointers = {i for i in self._recent_pointers if i is not None} - prompted
         return choose(index, self.conditioning, recent, recent_pointers, max_attended)
 
     def slots(self, choice: Choice) -> tuple[list[int], list[int]]:
@@ -110,6 +151,12 @@ class MemoryBank:
         if (self._recent_pointers[index % NUM_RECENT_POINTERS] or 0) <= index:
             pool.pointers[there.pointer_slot] = pool.pointers[room.pointer_slot]
             self._recent_pointers[index % NUM_RECENT_POINTERS] = index
+
+    def _copy(self, index: int) -> Memory:
+        """Of a frame that is remembered, for when its room belongs to another."""
+        room = self._room(index)
+        features, pointer = self.pool.features[room.slot], self.pool.pointers[room.pointer_slot]
+        return Memory(index, features.clone(), pointer.clone())
 
     def _write(self, room: Room, memory: Memory) -> None:
         self.pool.features[room.slot] = memory.features

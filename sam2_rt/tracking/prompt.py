@@ -73,6 +73,13 @@ class Prompt:
                 raise PromptError(f"box {self.box} is empty: x0 < x1 and y0 < y1 are needed")
 
 
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """The last prompt about a track is taken back; with its only one the track goes."""
+
+    track_id: int
+
+
 def accumulate(earlier: Prompt | None, prompt: Prompt) -> Prompt:
     """What a track has been told of one frame in points and boxes, all in all.
 
@@ -101,7 +108,7 @@ class Refused:
 
     track_id: int
     code: str
-    """`too_many_tracks`, `bad_prompt` or `unknown_track`."""
+    """`too_many_tracks`, `bad_prompt`, `unknown_track` or `nothing_to_undo`."""
     message: str
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from sam2_rt.model.sam2 import SAM2, Embedding
-from sam2_rt.tracking.batch import Found, Search, Seen, encode, look, read
+from sam2_rt.tracking.batch import Found, Search, encode, look, read
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
-from sam2_rt.tracking.kept_frame import KeptFrame, KeptFrames, to_mask, to_tensors
+from sam2_rt.tracking.kept_frame import KeptFrame, KeptFrames, Seen, to_mask, to_tensors
 from sam2_rt.tracking.memory_bank import Memory, MemoryBank, pack
 from sam2_rt.tracking.memory_pool import MemoryPool
-from sam2_rt.tracking.prompt import Applied, Prompt, Refused
+from sam2_rt.tracking.prompt import Applied, Prompt, Refused, Undo
 from sam2_rt.tracking.track import Prediction, Track
 from sam2_rt.tracking.track_state import EventKind, PresenceLimits, TrackEvent
 from sam2_rt.tracking.track_step import Step, adopt_step, track_step
@@ -71,7 +71,7 @@ class Tracker:
         )
 
     @torch.inference_mode()
-    def step(self, frame: Frame, prompts: Sequence[Prompt] = ()) -> list[Prediction]:
+    def step(self, frame: Frame, prompts: Sequence[Prompt | Undo] = ()) -> list[Prediction]:
         """Follows every track into one more frame; predictions come in order of track_id.
 
         Raises NotFinite.
@@ -89,35 +89,46 @@ class Tracker:
         self.encoder_calls += 1
         return self._kept.add(kept)
 
-    def apply(self, prompts: Iterable[Prompt]) -> dict[int, Seen]:
+    def apply(self, prompts: Iterable[Prompt | Undo]) -> dict[int, Seen]:
         """Applies each prompt to the frame its user saw; returns what the newest frame got.
 
         Raises NotFinite for the newest frame; an older one that gave no numbers refuses its prompt.
         """
-        newest, answered = self._kept.newest, {}
         self.answers = []
-        for prompt in prompts:
-            kept = newest if prompt.pts is None else self._kept.at(prompt.pts)
-            refused = self._refusal(prompt)
-            if refused is not None:
-                self.answers.append(refused)
-                continue
-            is_exact, kept = kept is not None, kept or newest
-            try:
-                seen = self._say(kept, prompt)
-            except NotFinite as error:
-                if kept is newest:
-                    raise
-                self.answers.append(Refused(prompt.track_id, "bad_prompt", str(error)))
-                continue
-            if kept is newest:
-                answered[prompt.track_id] = seen
-            self.answers.append(Applied(prompt.track_id, kept.index, is_exact=is_exact))
-        return answered
+        for said in prompts:
+            self.answers.append(self.undo(said) if isinstance(said, Undo) else self._take_up(said))
+        return dict(self._kept.newest.answered)
 
-    def num_beginning(self, prompts: Iterable[Prompt]) -> int:
+    def _take_up(self, prompt: Prompt) -> Applied | Refused:
+        newest = self._kept.newest
+        there = newest if prompt.pts is None else self._kept.at(prompt.pts)
+        kept = there or newest
+        refused = self._refusal(prompt)
+        if refused is not None:
+            return refused
+        try:
+            self._say(kept, prompt)
+        except NotFinite as error:
+            if kept is newest:
+                raise
+            return Refused(prompt.track_id, "bad_prompt", str(error))
+        return Applied(prompt.track_id, kept.index, is_exact=there is not None)
+
+    def undo(self, said: Undo) -> Applied | Refused:
+        """Takes back the last word about a track; one that rests on it alone goes."""
+        track_id = said.track_id
+        words = self.tracks[track_id].words if track_id in self.tracks else None
+        if words is None or words.is_only_one:
+            return self.remove(track_id)
+        if words.last is None:
+            return Refused(track_id, "nothing_to_undo", "what was said longer ago stays")
+        words.take_back(track_id, self.tracks[track_id].bank, self._kept)
+        return Applied(track_id, self._kept.newest.index, is_exact=True)
+
+    def num_beginning(self, prompts: Iterable[Prompt | Undo]) -> int:
         """Tracks that would begin with these prompts, were there room on the device."""
-        begun = {p.track_id for p in prompts if not self._knows(p) and p.can_begin}
+        said = (p for p in prompts if isinstance(p, Prompt) and p.can_begin)
+        begun = {p.track_id for p in said if not self._knows(p)}
         return min(len(begun), self.config.max_tracks - len(self.tracks))
 
     def search(self, kept: KeptFrame, track_ids: Collection[int]) -> Search:
@@ -159,21 +170,11 @@ class Tracker:
     def _judge(self, kept: KeptFrame, rows: Mapping[int, Seen]) -> list[Prediction]:
         """Turns what was seen into predictions and moves each track's presence on."""
         predictions = []
-        for track_id, (decoded, object_score, iou, _) in sorted(rows.items()):
+        for track_id, seen in sorted(rows.items(), key=lambda row: row[0]):
             track = self.tracks[track_id]
-            track.presence, change = track.presence.after(object_score, self.config.presence)
+            track.presence, change = track.presence.after(seen.object_score, self.config.presence)
             self._note(change, track_id, kept.index)
-            predictions.append(
-                Prediction(
-                    track_id,
-                    kept.index,
-                    track.presence.state,
-                    decoded.mask_logits,
-                    iou,
-                    object_score,
-                    decoded.object_pointer,
-                )
-            )
+            predictions.append(track.predict(kept.index, seen))
         return predictions
 
     def drop_hidden(self) -> None:
@@ -225,29 +226,28 @@ class Tracker:
             return Refused(prompt.track_id, "bad_prompt", reason)
         return None
 
-    def _say(self, kept: KeptFrame, prompt: Prompt) -> Seen:
-        return self._correct(kept, prompt) if self._knows(prompt) else self._begin(kept, prompt)
+    def _say(self, kept: KeptFrame, prompt: Prompt) -> None:
+        (self._correct if self._knows(prompt) else self._begin)(kept, prompt)
 
-    def _begin(self, kept: KeptFrame, prompt: Prompt) -> Seen:
+    def _begin(self, kept: KeptFrame, prompt: Prompt) -> None:
         """Makes room for a track and answers its first prompt; no track is left if that fails."""
         bank = MemoryBank(self._pool)
         track = Track(prompt.track_id, bank)
         try:
-            seen = self._prompt(track, kept, prompt)
+            self._prompt(track, kept, prompt)
         except BaseException:
             bank.release()
             raise
         self.tracks[prompt.track_id] = track
         self._note(EventKind.ADDED, prompt.track_id, kept.index)
-        return seen
 
-    def _correct(self, kept: KeptFrame, prompt: Prompt) -> Seen:
+    def _correct(self, kept: KeptFrame, prompt: Prompt) -> None:
         """Answers a prompt for a track that is there, by its memory and its mask so far."""
         track_id = prompt.track_id
         is_unseen = not kept.is_tracked(track_id) and track_id not in kept.answered
         if is_unseen and prompt.mask is None:  # it is corrected where it is found
             self._find(kept, track_id)
-        return self._prompt(self.tracks[track_id], kept, prompt)
+        self._prompt(self.tracks[track_id], kept, prompt)
 
     def _find(self, kept: KeptFrame, track_id: int) -> None:
         """Looks for a track in a frame where nobody has; what an old one gave is not remembered."""
@@ -259,21 +259,20 @@ class Tracker:
             self._check(kept, found.seen)
             kept.found[track_id] = found.seen[0].decoded.mask_logits
 
-    def _prompt(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Seen:
+    def _prompt(self, track: Track, kept: KeptFrame, prompt: Prompt) -> None:
         """Answers a prompt in a kept frame and remembers the answer."""
         whole = kept.whole(prompt)
         step = self._answer(track, kept, whole)
         [seen] = read(step)
         self._check(kept, [seen])
-        decoded = seen.decoded
-        kept.note(whole, decoded.mask_logits)
-        memory = Memory(kept.index, step.memory[0], decoded.object_pointer)
+        memory, before = Memory(kept.index, step.memory[0], seen.decoded.object_pointer), None
         if self.config.corrections_are_conditioning or not kept.is_tracked(track.track_id):
-            track.bank.condition(memory)
+            before = track.bank.condition(memory)
         else:
             track.bank.replace_recent(memory)
+        track.words.add(track.track_id, kept, seen.decoded.mask_logits, before, self._kept)
+        kept.note(whole, seen)
         track.presence = replace(track.presence, frames_hidden=0)  # its user says it is here
-        return seen
 
     def _answer(self, track: Track, kept: KeptFrame, prompt: Prompt) -> Step:
         size = self.model.config.image_size

@@ -258,8 +258,11 @@ def answer(tracker: Tracker, prompt: Prompt) -> Decoded:
     """Prompts a kept frame, the newest or not."""
     kept = tracker._kept.at(prompt.pts)
     track = tracker.tracks.get(prompt.track_id)
-    seen = tracker._prompt(track, kept, prompt) if track else tracker._begin(kept, prompt)
-    return seen.decoded
+    if track is None:
+        tracker._begin(kept, prompt)
+    else:  # without looking for it first
+        tracker._prompt(track, kept, prompt)
+    return kept.answered[prompt.track_id].decoded
 
 
 HEADS = {

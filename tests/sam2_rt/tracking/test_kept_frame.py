@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from sam2_rt.model.sam2 import Embedding
-from sam2_rt.tracking.kept_frame import KeptFrame, KeptFrames, to_mask, to_tensors
+from sam2_rt.model.sam2 import Decoded, Embedding
+from sam2_rt.tracking.kept_frame import KeptFrame, KeptFrames, Seen, to_mask, to_tensors
 from sam2_rt.tracking.prompt import Point, Prompt
 
 NOTHING = torch.zeros(1, 1, 1, 1)
@@ -11,6 +11,10 @@ CPU = torch.device("cpu")
 
 def kept(index: int) -> KeptFrame:
     return KeptFrame(index, 3000 * index, Embedding(NOTHING, (NOTHING, NOTHING)))
+
+
+def answer(mask_logits: torch.Tensor) -> Seen:
+    return Seen(Decoded(mask_logits, NOTHING, NOTHING, NOTHING), 1.0, 1.0, is_finite=True)
 
 
 def test_the_ring_keeps_the_last_few():
@@ -26,7 +30,7 @@ def test_the_ring_keeps_the_last_few():
 def say(frame: KeptFrame, prompt: Prompt) -> Prompt:
     """Says it and has it answered."""
     whole = frame.whole(prompt)
-    frame.note(whole, torch.ones(2))
+    frame.note(whole, answer(torch.ones(2)))
     return whole
 
 
@@ -36,7 +40,7 @@ def test_what_was_answered_goes_before_what_was_found():
     frame.found[1] = torch.zeros(2)
     assert frame.previous(click) is frame.found[1]
     say(frame, click)
-    assert frame.previous(click) is frame.answered[1]
+    assert frame.previous(click) is frame.answered[1].decoded.mask_logits
 
 
 def test_clear_takes_back_what_was_said_and_answered_but_not_what_was_found():
