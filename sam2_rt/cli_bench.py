@@ -36,6 +36,13 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     limit: Annotated[  # noqa: FBT002 an option
         bool, typer.Option("--limit", help="Also tell how near each stage is to the device's rate.")
     ] = False,
+    processor_time: Annotated[  # noqa: FBT002 an option
+        bool,
+        typer.Option(
+            "--processor-time",
+            help="Count this process's seconds of all threads: for a machine that others use.",
+        ),
+    ] = False,
 ) -> None:
     """Time each stage and the whole step with a full bank; weights are random unless cached."""
     if start:
@@ -62,6 +69,7 @@ def bench(  # noqa: PLR0913, PLR0917 typer reads options from parameters
                 device=device,
                 is_profiled=profile,
                 is_limited=limit,
+                counts_processor=processor_time,
             )
         )
     except (UnknownModel, ValueError) as error:

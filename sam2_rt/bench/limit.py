@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from sam2_rt.bench.stages import STEP, Call, now
+from sam2_rt.bench.stages import STEP, Call, Timer
 from sam2_rt.model.sam2 import SAM2
 
 SIDES: Final = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
@@ -29,12 +29,15 @@ class Limit(NamedTuple):
 
 
 def limits(
-    model: SAM2, calls: Mapping[str, Call], stages_ms: Mapping[str, float], step_ms: float
+    model: SAM2,
+    calls: Mapping[str, Call],
+    stages_ms: Mapping[str, float],
+    step_ms: float,
+    timer: Timer,
 ) -> dict[str, Limit]:
     """Of each stage, and of the whole step with a full bank, which knows no type of its own."""
-    device = model.no_mem_embed.device
     types = dict.fromkeys(calls, model.dtype) | {"decoder": model.no_obj_ptr.dtype}
-    rates = {dtype: matrix_rate(device, dtype) for dtype in {*types.values()}}
+    rates = {dtype: matrix_rate(timer, dtype) for dtype in {*types.values()}}
     counts = {name: count_flops(call) for name, call in calls.items()}
     found = {
         name: _limit(counts[name], stages_ms[name], counts[name] / rates[types[name]])
@@ -68,17 +71,17 @@ def _attention_flops(
     return int(sdpa_flop_count(query, key, value))
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+def matrix_rate(timer: Timer, dtype: torch.dtype) -> float:
     """Operations a second of a product of two large square matrices: the best of some."""
-    return max(_rate(side, device, dtype) for side in SIDES[device.type])
+    return max(_rate(side, timer, dtype) for side in SIDES[timer.device.type])
 
 
-def _rate(side: int, device: torch.device, dtype: torch.dtype) -> float:
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+def _rate(side: int, timer: Timer, dtype: torch.dtype) -> float:
+    a, b = (torch.randn(side, side, device=timer.device).to(dtype) for _ in range(2))
     torch.matmul(a, b)
     seconds = []
     for _ in range(TRIES):
-        start = now(device)
+        start = timer.now()
         torch.matmul(a, b)
-        seconds.append(now(device) - start)
+        seconds.append(timer.now() - start)
     return 2 * side**3 / min(seconds)

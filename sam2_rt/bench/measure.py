@@ -6,7 +6,7 @@ from sam2_rt.bench.limit import limits
 from sam2_rt.bench.peers import begin_of
 from sam2_rt.bench.profile import show_profile
 from sam2_rt.bench.report import show_limits, show_steps, show_streams
-from sam2_rt.bench.stages import stages, time_stages
+from sam2_rt.bench.stages import Timer, stages, time_stages
 from sam2_rt.bench.steps import clicks_of, time_steps
 from sam2_rt.bench.streams import time_streams
 from sam2_rt.bench.wanted import Wanted
@@ -25,17 +25,18 @@ def measure(wanted: Wanted) -> None:
     peer_type = dtype_of(wanted.peer_dtype, device)
     peers = {peer: begin_of(peer, sam2, peer_type) for peer in wanted.peers}
     zoo.cast(zoo.fold(sam2), dtype_of(wanted.dtype, device))
-    size = sam2.config.image_size
+    size, timer = sam2.config.image_size, Timer(device, wanted.counts_processor)
     with torch.inference_mode():
         stage_calls = stages(sam2, wanted.tracks)
-        stages_ms = time_stages(stage_calls, device)
+        stages_ms = time_stages(stage_calls, timer)
         calls = calls_of(sam2, wanted.compiled_rows, TrackerConfig().max_conditioning)
         calls.warm_up()
         clicks = clicks_of(wanted.tracks)
         steps = time_steps(calls, wanted, {peer: begin(clicks) for peer, begin in peers.items()})
     show_steps(wanted, size, stages_ms, steps)
     if wanted.is_limited:
-        show_limits(wanted, size, limits(sam2, stage_calls, stages_ms, steps.ours_ms))
+        found = limits(sam2, stage_calls, stages_ms, steps.ours_ms, timer)
+        show_limits(wanted, size, found)
     if wanted.is_profiled:
         show_profile(calls, clicks)
     if wanted.streams > 1:

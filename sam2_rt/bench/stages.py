@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -40,9 +41,9 @@ def stages(model: SAM2, tracks: int) -> dict[str, Call]:
     }
 
 
-def time_stages(calls: Mapping[str, Call], device: torch.device) -> dict[str, float]:
+def time_stages(calls: Mapping[str, Call], timer: "Timer") -> dict[str, float]:
     """Median milliseconds of each."""
-    return {name: median_ms(call, device) for name, call in calls.items()}
+    return {name: timer.median_ms(call) for name, call in calls.items()}
 
 
 def memories(model: SAM2, tracks: int, count: int, num_pointers: int) -> Memories:
@@ -56,19 +57,26 @@ def memories(model: SAM2, tracks: int, count: int, num_pointers: int) -> Memorie
     return Memories(features, ages, pointers, pointer_ages, None, None)
 
 
-def median_ms(call: Call, device: torch.device) -> float:
-    """Of some calls, after one that does not count."""
-    call()
-    seconds = []
-    for _ in range(REPEATS):
-        start = now(device)
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Tells when a device has done all that it was given."""
+
+    device: torch.device
+    counts_processor: bool = False
+    """The seconds of this process's threads in place of the wall's."""
+
+    def now(self) -> float:
+        """Seconds, of no particular beginning."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.process_time() if self.counts_processor else time.perf_counter()
+
+    def median_ms(self, call: Call) -> float:
+        """Of some calls, after one that does not count."""
         call()
-        seconds.append(now(device) - start)
-    return 1e3 * statistics.median(seconds)
-
-
-def now(device: torch.device) -> float:
-    """When the device has done all that it was given, seconds."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
+        seconds = []
+        for _ in range(REPEATS):
+            start = self.now()
+            call()
+            seconds.append(self.now() - start)
+        return 1e3 * statistics.median(seconds)

@@ -9,7 +9,7 @@ from rich.progress import track
 from torch import Tensor
 
 from sam2_rt.bench.peers import Click, PeerTracker
-from sam2_rt.bench.stages import now
+from sam2_rt.bench.stages import Timer
 from sam2_rt.bench.wanted import Peer, Wanted
 from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.tracking.calls import Calls
@@ -52,7 +52,7 @@ def clicks_of(tracks: int) -> list[Click]:
 def time_steps(calls: Calls, wanted: Wanted, peers: Mapping[Peer, PeerTracker]) -> Steps:
     """Whole steps on a made-up clip; peers were begun with clicks_of() the same tracks."""
     size, device = calls.model.config.image_size, calls.model.no_mem_embed.device
-    tracker = Tracker(calls)
+    tracker, now = Tracker(calls), Timer(device, wanted.counts_processor).now
     clicks = clicks_of(wanted.tracks)
     prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
     ours: list[float] = []
@@ -62,14 +62,14 @@ def time_steps(calls: Calls, wanted: Wanted, peers: Mapping[Peer, PeerTracker]) 
     for picture in track(make_clip(0, num_frames), "steps", num_frames, transient=True):
         frame = Frame(picture.index, (picture.rgb,))
         pixels = to_input(frame, size, device, torch.float32)
-        start = now(device)
+        start = now()
         predictions = tracker.step(frame, prompts if picture.index == 0 else ())
-        ours.append(now(device) - start)
+        ours.append(now() - start)
         logits = torch.stack([p.mask_logits for p in predictions])
         for peer, other in peers.items():
-            start = now(device)
+            start = now()
             masks = other.step(pixels)
-            theirs[peer].append(now(device) - start)
+            theirs[peer].append(now() - start)
             found[peer] += ious(logits, masks)
     return _summed(wanted, ours, theirs, found)
 

@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import Tensor
 
 from sam2_rt.bench.peers import Begin, PeerTracker
-from sam2_rt.bench.stages import now
+from sam2_rt.bench.stages import Timer
 from sam2_rt.bench.steps import clicks_of
 from sam2_rt.bench.wanted import Peer, Wanted
 from sam2_rt.data.ball_clip import make_clip
@@ -94,7 +94,7 @@ def time_streams(
     alone = [Engine(calls, info, config, pool_tracks=wanted.tracks) for _ in range(count)]
     clicks = clicks_of(wanted.tracks)
     theirs = {peer: [begin(clicks) for _ in range(count)] for peer, begin in peers.items()}
-    device = calls.model.no_mem_embed.device
+    now = Timer(calls.model.no_mem_embed.device, wanted.counts_processor).now
     ways = [_batch(together, count, wanted.tracks), _turns(alone, wanted.tracks)]
     taken: list[list[float]] = [[] for _ in (*ways, *theirs)]
     ticks = _ticks(count, wanted.frames_before + wanted.frames)
@@ -104,10 +104,10 @@ def time_streams(
         steps += [partial(_step_all, trackers, pixels) for trackers in theirs.values()]
         # Each begins as often as another.
         for step, seconds in _rotated([*zip(steps, taken, strict=True)], number):
-            start = now(device)
+            start = now()
             step()
             if number >= wanted.frames_before:
-                seconds.append(now(device) - start)
+                seconds.append(now() - start)
     batched, in_turn, *others = map(tuple, taken)
     return Streams(batched, in_turn, count, dict(zip(theirs, others, strict=True)))
 

@@ -44,6 +44,8 @@ class Wanted:
     """Where the time of a step goes is told too, by torch's operations."""
     is_limited: bool = False
     """How near each stage is to what the device can do is told too."""
+    counts_processor: bool = False
+    """Processor time of this process in place of the wall's."""
 
     @property
     def frames_before(self) -> int:

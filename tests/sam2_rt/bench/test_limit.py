@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from sam2_rt.bench.limit import count_flops, limits, matrix_rate
-from sam2_rt.bench.stages import ATTENTION, STEP, stages
+from sam2_rt.bench.stages import ATTENTION, STEP, Timer, stages
 from sam2_rt.model import zoo
 
-CPU = torch.device("cpu")
+TIMER = Timer(torch.device("cpu"))
 
 
 def test_a_product_is_counted_with_its_sums():
@@ -47,7 +47,7 @@ def test_the_share_is_what_a_large_product_would_have_taken():
     model = zoo.build("nano", 64)
     with torch.inference_mode():
         calls = stages(model, 1)
-        found = limits(model, calls, dict.fromkeys(calls, 10.0), 100.0)
+        found = limits(model, calls, dict.fromkeys(calls, 10.0), 100.0, TIMER)
     whole = found.pop("whole step")
     assert all(one.ms == 10 and one.share > 0 for one in found.values())
     assert whole.gflop == pytest.approx(sum(found[name].gflop for name in STEP))
@@ -55,4 +55,4 @@ def test_the_share_is_what_a_large_product_would_have_taken():
 
 
 def test_a_rate_is_positive_in_every_type():
-    assert all(matrix_rate(CPU, dtype) > 0 for dtype in (torch.float32, torch.bfloat16))
+    assert all(matrix_rate(TIMER, dtype) > 0 for dtype in (torch.float32, torch.bfloat16))
