@@ -185,9 +185,8 @@ class Service:
         if carried is None and self.is_ready:
             self._pace.check(self.settings.retry_after_s)
         if carried is not None and self.is_ready:
-            await self._sessions.end_soon(
-                carried.session_id
-            )  # its place may be the one that is free
+            # Its place may be the one that is free.
+            await self._sessions.end_soon(carried.session_id)
         subject, settings = visit.grant.subject, visit.lower(self.settings)
         most = settings.max_sessions_per_subject
         self._admission.enter(is_ready=self.is_ready, subject=subject, max_of_subject=most)

@@ -35,9 +35,9 @@ def write(frame: Frame, result: StepResult, facts: Facts, room: int) -> bytes:
     return with_age(written, round(1000 * (time.monotonic() - facts.arrived_s)))
 
 
-def write_text(_frame: Frame, result: StepResult, facts: Facts, room: int) -> str:
+def write_text(frame: Frame, result: StepResult, facts: Facts, room: int) -> str:
     """The same as text."""
-    return mask_text.encode(_mask_frame(result, facts), room, facts.arrived_s)
+    return mask_text.encode(_mask_frame(result, facts), frame.pts, room, facts.arrived_s)
 
 
 def _mask_frame(result: StepResult, facts: Facts) -> MaskFrame:

@@ -14,6 +14,7 @@ const STUCK_MS = 1000; // without an exact pair, the newest masks do; without ma
 
 /**
  * @typedef {import("./client.js").Sam2Client} Sam2Client
+ * @typedef {import("./watch.js").Sam2Watcher} Sam2Watcher
  * @typedef {import("./mask_frame.js").MaskFrame} MaskFrame
  * @typedef {"exact" | "waiting" | "newest" | "late"} How  whether a picture is joined with its own
  *   masks. Where not, the newest go with the newest picture: `waiting` until more is known; `newest`
@@ -30,14 +31,17 @@ const STUCK_MS = 1000; // without an exact pair, the newest masks do; without ma
  * @property {boolean} isExact
  */
 
-/** Dispatches `frame` with a Joined, and `how` with a How when that changes. */
+/**
+ * Dispatches `frame` with a Joined, and `how` with a How when that changes.
+ * @template {Sam2Client | Sam2Watcher} Masked whose masks they are
+ */
 class Join extends EventTarget {
   /** @type {How} */
   #how;
   #stop = new AbortController();
 
   /**
-   * @param {Sam2Client} client
+   * @param {Masked} client
    * @param {HTMLVideoElement} video
    */
   constructor(client, video) {
@@ -100,7 +104,11 @@ class Join extends EventTarget {
   }
 }
 
-/** The returned video: the browser says the RTP timestamp of each frame that it shows. */
+/**
+ * The returned video, or that of one who watches: the browser says the RTP timestamp of each frame
+ * that it shows.
+ * @extends {Join<Sam2Client | Sam2Watcher>}
+ */
 export class ReturnedJoin extends Join {
   /** @type {Map<number, MaskFrame>} by the frame as it was sent */
   #masks = new Map();
@@ -147,6 +155,7 @@ export class ReturnedJoin extends Join {
  * The viewer's own video, held back until its masks are there, so that nothing has to come back but
  * masks. What the service skipped is not shown. While nothing can be joined, the newest masks
  * go with the newest picture.
+ * @extends {Join<Sam2Client>}
  */
 export class LocalJoin extends Join {
   #clock = new SentClock();

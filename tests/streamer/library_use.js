@@ -2,6 +2,7 @@
 
 import { Sam2Client, Sam2Error } from "../../streamer/web/client.js";
 import { LocalJoin, ReturnedJoin } from "../../streamer/web/join.js";
+import { Sam2Watcher } from "../../streamer/web/watch.js";
 
 /** @param {HTMLVideoElement} video @param {CanvasRenderingContext2D} pen */
 export async function use(video, pen) {
@@ -24,6 +25,12 @@ export async function use(video, pen) {
   video.srcObject = client.returned;
   /** @type {"exact" | "waiting" | "newest" | "late"} */
   const how = new ReturnedJoin(client, video).how;
+
+  const watcher = new Sam2Watcher();
+  await watcher.watch("session", { url: "https://sam2.example", token: "secret", track: "mask" });
+  new ReturnedJoin(watcher, video).stop();
+  // @ts-expect-error who watches sends nothing that could be joined
+  new LocalJoin(watcher, video).stop();
 
   // @ts-expect-error a label is 0 or 1
   await client.prompt({ trackId: 1, points: [[0.5, 0.5, 2]] });

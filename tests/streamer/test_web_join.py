@@ -95,6 +95,40 @@ LIBRARY = f"""async ([source, join]) => {{
 }}"""
 
 
+# One who sends, and in the same page one who watches.
+WATCHER = f"""async () => {{
+    const {{ Sam2Client }} = await import("/web/client.js");
+    const {{ Sam2Watcher }} = await import("/web/watch.js");
+    const {{ ReturnedJoin }} = await import("/web/join.js");
+    const {{ paintMasks }} = await import("/web/painter.js");
+    const client = new Sam2Client();
+    await client.connect(await navigator.mediaDevices.getUserMedia({{ video: true }}));
+    await client.configure({{ output: "none" }});
+    const watcher = new Sam2Watcher();
+    window.ended = new Promise((resolve) => watcher.addEventListener("close", resolve));
+    await watcher.watch(client.hello.session);
+    const video = Object.assign(document.createElement("video"), {{ muted: true }});
+    document.body.append(video);
+    video.srcObject = watcher.returned;
+    video.play();
+    const canvas = document.createElement("canvas");
+    const [seen, own] = [new Map(), new Set()];
+    client.addEventListener("masks", ({{ detail }}) => own.add(detail.outRtp));
+    watcher.addEventListener("masks", ({{ detail }}) => own.delete(detail.outRtp));
+    const joined = new ReturnedJoin(watcher, video);
+    await new Promise((resolve) => joined.addEventListener("frame", ({{ detail }}) => {{
+        if (!detail.isExact || !detail.masks?.objects.length) return;
+        paintMasks(canvas, detail.picture, detail.masks);
+        const [iou, shifted, place] = ({MEASURE})(canvas);
+        if (place >= 0) seen.set(place, [iou, shifted]);
+        if (seen.size >= 8) resolve();
+    }}));
+    joined.stop();
+    client.close();
+    return [joined.how, [...seen.values()], own.size];
+}}"""
+
+
 class Sees(Discs):
     """Its one track is whatever is white."""
 
@@ -160,4 +194,18 @@ async def test_the_library_joins_masks_with_their_frames(leaps: Browser, source:
         how, seen = await page.evaluate(LIBRARY, [source, join])
         assert how == "exact"
         check(seen)
+        await page.close()
+
+
+async def test_who_watches_joins_masks_with_the_pictures_that_it_gets(leaps: Browser):
+    async with serving(Sees) as served:
+        page = await leaps.new_page()
+        page.set_default_timeout(15_000)
+        await page.goto(f"{served.url}/livez")
+        how, seen, num_of_sender = await page.evaluate(WATCHER)
+        assert how == "exact"
+        check(seen)
+        assert num_of_sender > 0, "the one who sends has other timestamps"
+        ended = await page.evaluate("ended.then(({ detail }) => [detail.code, detail.message])")
+        assert ended == ["lost", "the session has ended"]
         await page.close()

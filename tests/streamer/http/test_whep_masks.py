@@ -1,5 +1,7 @@
 """Masks for those who watch: over a data channel, each with the timestamp of its own picture."""
 
+import json
+
 import httpx
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from served import serving
 from shown import show
 from test_lossy_link import HEIGHT, NUM_CODES, STRIPE, Reader, code_of, frames
 from watching import Watching, watching
+from websockets.asyncio.client import connect
 
 from streamer.client import Client, Point
 from streamer.masks import mask_frame
@@ -87,6 +90,16 @@ async def test_who_watches_the_mask_or_a_source_gets_masks_too(tmp_path):
             await eventually(lambda: len(seen()) >= 3)
             frame = mask_frame.decode(watcher.messages[-1])
             assert [item.track_id for item in frame.objects] == [7]
+            url = f"{served.url.replace('http', 'ws')}/sessions/{session}/masks"
+            async with connect(f"{url}?form=coco") as text, connect(url) as binary:
+                said = json.loads(await text.recv())
+                assert (said["rtp_timestamp"], said["returned_rtp_timestamp"]) == (
+                    said["pts"] % (1 << 32),
+                    None,
+                )
+                frame = mask_frame.decode(await binary.recv())
+                assert abs(frame.in_rtp - said["pts"]) < 900_000, "the place in the film"
+                assert frame.out_rtp == 0, "of which picture, a WebSocket cannot know"
 
 
 async def test_who_has_no_channel_for_masks_gets_none_and_one_who_leaves_no_more():

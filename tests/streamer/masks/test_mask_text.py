@@ -22,9 +22,10 @@ def ellipse(height: int = 360, width: int = 640) -> np.ndarray:
 
 
 def test_it_is_json_that_coco_reads():
-    text = mask_text.encode(frame(ellipse(), np.zeros((360, 640), bool)), 2500, 0.0)
+    text = mask_text.encode(frame(ellipse(), np.zeros((360, 640), bool)), 1 << 40, 2500, 0.0)
     said = json.loads(text)
     assert (said["index"], said["rtp_timestamp"], said["dropped"]) == (7, (1 << 32) - 1, 3)
+    assert said["pts"] == 1 << 40, "it does not wrap"
     assert said["returned_rtp_timestamp"] is said["prompt_seq"] is None
     assert said["age_ms"] > 0
     first, second = said["objects"]
@@ -41,7 +42,7 @@ def test_it_is_json_that_coco_reads():
 def test_it_stays_within_its_room(room: int):
     random = np.random.default_rng(0)
     masks = [random.random((360, 640)) > 0.5 for _ in range(9)]
-    text = mask_text.encode(frame(*masks), room, 0.0)
+    text = mask_text.encode(frame(*masks), (1 << 63) - 1, room, 0.0)
     assert len(text.encode()) <= room
     said = json.loads(text)
     assert said["is_overloaded"]
@@ -49,4 +50,4 @@ def test_it_stays_within_its_room(room: int):
 
 
 def test_a_frame_without_objects_says_so():
-    assert json.loads(mask_text.encode(frame(), 600, 0.0))["objects"] == []
+    assert json.loads(mask_text.encode(frame(), 0, 600, 0.0))["objects"] == []
