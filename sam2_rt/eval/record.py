@@ -36,6 +36,8 @@ class Record:
     commit: str
     machine: str
     command: str
+    step: int | None = None
+    """Of the training that made the weights; None: nobody knows."""
 
     @classmethod
     def now(
@@ -56,6 +58,7 @@ class Record:
         fields = {
             "suite": self.suite,
             "subject": self.subject,
+            "step": self.step,
             "date": self.date,
             "commit": self.commit,
             "machine": self.machine,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -40,7 +40,8 @@ class Report:
     def file(self, suite: str, numbers: Sequence[Number]) -> None:
         """Prints the numbers as a line of JSON, keeps that, and adds a row if that is wanted."""
         subject = self.subject
-        record = Record.now(suite, subject.name, numbers, subject.threads, subject.accelerator)
+        now = Record.now(suite, subject.name, numbers, subject.threads, subject.accelerator)
+        record = replace(now, step=subject.step)
         self.console.print(
             record.to_json(), soft_wrap=True, highlight=False, markup=False, emoji=False
         )

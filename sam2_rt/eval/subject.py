@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import torch
+from safetensors import SafetensorError, safe_open
 
 from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
@@ -35,6 +36,18 @@ class Subject:
     def is_trained(self) -> bool:
         """False: the weights are random."""
         return zoo.is_trained(self.model, self.checkpoint)
+
+    @property
+    def step(self) -> int | None:
+        """Of the training that made the checkpoint, as its file says; None: it does not."""
+        if self.checkpoint is None or self.checkpoint.suffix != ".safetensors":
+            return None
+        try:
+            with safe_open(self.checkpoint, "pt") as file:
+                told = (file.metadata() or {}).get("step", "")
+        except (SafetensorError, OSError):  # load() says so
+            return None
+        return int(told) if told.isdecimal() else None
 
     @property
     def accelerator(self) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +50,7 @@ UNUSABLE = (
 """What its user can mend; told in one line."""
 
 _STAGE = re.compile(r"(\d+)x(\d+)x(\d+)(?:@([0-9.e-]+))?")
+_SHARE = re.compile(r"\d+(\.\d*)?")
 _HELP_STAGES = "FRAMESxCLIPSxSTEPS[@LR], comma between: 1x16x2000,8x3x500@5e-4"
 
 _MODEL = typer.Option(help="A name of `sam2-rt models`; nano, or that of --init.")
@@ -58,6 +59,8 @@ _DATA = typer.Option(help="Annotated videos: DAVIS, MOSE, YouTube-VOS, SA-V.")
 _MASKS = typer.Option(help="Folder with images/ and masks/ of photographs.")
 _STILLS = typer.Option(min=0, max=1, help="Share of steps on stills, between clips.")
 _COMPILE = typer.Option("--compile", help="Compile the model's parts: for GPUs.")
+_LR_SHARE = typer.Option(help="PART=SHARE of the rate, as memory_attention=0.1; 0 freezes.")
+_KEEP = typer.Option("--keep-weights", help="Also those of each validation.")
 _PHOTOS = typer.Option(help="Photographs, for backgrounds and textures.")
 
 
@@ -80,6 +83,7 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     stills: Annotated[float, _STILLS] = 0.3,
     trunk_lr: Annotated[float, typer.Option(min=0, help="Trunk's share of the rate.")] = 1.0,
     layer_decay: Annotated[float, typer.Option(min=0.1, max=1)] = 1.0,
+    lr_share: Annotated[list[str] | None, _LR_SHARE] = None,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "bfloat16",
     device: Annotated[str, typer.Option()] = "cpu",
     compiles: Annotated[bool, _COMPILE] = False,  # noqa: FBT002 an option
@@ -87,21 +91,22 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
     workers: Annotated[int, typer.Option(min=1, help="Processes that make samples.")] = 1,
     reuse: Annotated[int, typer.Option(min=1, help="Times that a sample is drawn.")] = 4,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 500,
+    keep_weights: Annotated[bool, _KEEP] = False,  # noqa: FBT002 an option
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train nano from nothing, or fine-tune any checkpoint; stop and go on at any time."""
     try:
         name, path = begun_from(model, init)
-        is_fine = path is not None or name != "nano"
         recipe = Recipe(
             name,
             path,
             image_size,
-            stages=_stages(stages, is_fine=is_fine),
+            stages=_stages(stages, is_fine=path is not None or name != "nano"),
             seed=seed,
             stills=stills,
             trunk_lr_share=trunk_lr,
             layer_decay=layer_decay,
+            lr_shares=parse_shares(lr_share or ()),
             dtype=dtype,
             device=_device(device),
             compiles=compiles,
@@ -110,12 +115,11 @@ def train(  # noqa: PLR0913, PLR0917 typer reads options from parameters
             reuse=reuse,
             cuts=0.0 if real > 0 else CUTS,
             validate_every=validate_every,
+            keeps_weights=keep_weights,
         )
-        size = image_size or zoo.find(name).config.image_size
+        size, shares = image_size or _size_of(name), (scenes, plain, bodies, real)
         folders = (_paths(data), _paths(photos), _paths(masks), _paths(cutouts))
-        sources = Sources(
-            size, scenes, plain, bodies, real, *folders, difficulty, recipe.longest_clip
-        )
+        sources = Sources(size, *shares, *folders, difficulty, recipe.longest_clip)
         run = Run(recipe, out, sources, _left_out(sources))
     except UNUSABLE as error:
         raise typer.BadParameter(str(error)) from error
@@ -158,6 +162,10 @@ def _device(name: str) -> str:
     if not (number or "0").isdecimal() or int(number or 0) >= count:
         raise ValueError(f"no device {name} here: PyTorch {torch.__version__} sees {count} {kind}")
     return name
+
+
+def _size_of(model: str) -> int:
+    return zoo.find(model).config.image_size
 
 
 def _paths(given: list[Path] | None) -> tuple[Path, ...]:
@@ -206,6 +214,17 @@ def _stoppable(run: Run) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def parse_shares(texts: Iterable[str]) -> tuple[tuple[str, float], ...]:
+    """`memory_attention=0.1` -> parts and their shares. Raises ValueError for what is none."""
+    shares = []
+    for text in texts:
+        part, _, number = text.partition("=")
+        if not part or not _SHARE.fullmatch(number):
+            raise ValueError(f"{text!r} is no share: write PART=SHARE, as memory_attention=0.1")
+        shares.append((part, float(number)))
+    return tuple(shares)
 
 
 def parse_stages(text: str, default_lr: float = LR) -> tuple[Stage, ...]:

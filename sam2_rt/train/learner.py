@@ -72,7 +72,9 @@ class Learner:
     def learn(self, batch: Batch, plan: Plan) -> Report:
         """One step on one batch. Raises Diverged after MAX_BAD in a row that taught nothing."""
         _, stage, within = self.recipe.at(self.step)
-        self._hold_norms(stage.holds_norms or self.recipe.trunk_lr_share == 0)
+        trunk = self.model.image_encoder.trunk
+        is_frozen = not any(parameter.requires_grad for parameter in trunk.parameters())
+        self._hold_norms(stage.holds_norms or is_frozen)
         statistics = {name: buffer.clone() for name, buffer in _statistics(self.model)}
         for group in self.optimizer.param_groups:
             group["lr"] = stage.lr_at(within) * group["share"]
@@ -186,14 +188,20 @@ def _read_state(path: Path) -> dict[str, Any]:
 def parameter_groups(model: SAM2, recipe: Recipe) -> Iterator[dict[str, object]]:
     """Groups by learning rate and weight decay; matrices decay, vectors and codes do not.
 
-    The trunk has its own share of the rate, less by layer_decay for each stage towards the pixels.
+    The trunk has its own share of the rate, less by layer_decay for each stage towards the pixels;
+    so has each part that the recipe names. Raises ValueError for one that the model has not.
     """
+    for part, _ in recipe.lr_shares:
+        if not any(_is_of(name, part) for name, _ in model.named_parameters()):
+            parts = ", ".join(dict(model.named_children()))
+            raise ValueError(f"{recipe.model} has no part {part!r}; there are {parts}")
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     matrices = _matrices(model)
     for name, parameter in model.named_parameters():
         share = 1.0
         if name.startswith("image_encoder.trunk."):
             share = recipe.trunk_lr_share * recipe.layer_decay ** (3 - _depth(name, model))
+        share *= _share_of(name, recipe)
         if share == 0:
             parameter.requires_grad_(False)
             continue
@@ -201,6 +209,16 @@ def parameter_groups(model: SAM2, recipe: Recipe) -> Iterator[dict[str, object]]
         groups.setdefault((share, decay), []).append(parameter)
     for (share, decay), parameters in groups.items():
         yield {"params": parameters, "share": share, "weight_decay": decay}
+
+
+def _share_of(name: str, recipe: Recipe) -> float:
+    """By the longest of the recipe's parts that a parameter is of."""
+    fitting = [(len(part), share) for part, share in recipe.lr_shares if _is_of(name, part)]
+    return max(fitting)[1] if fitting else 1.0
+
+
+def _is_of(name: str, part: str) -> bool:
+    return f"{name}.".startswith(f"{part}.")
 
 
 def _matrices(model: SAM2) -> set[Tensor]:

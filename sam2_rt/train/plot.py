@@ -1,8 +1,10 @@
 """The curve of learning as a picture."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import cycle, pairwise
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -12,11 +14,22 @@ from sam2_rt.train.log import Line
 SMOOTHED = 0.9
 """Share of the running mean of the loss that stays from line to line."""
 
+COLOURS: Final = ("#6a3d9a", "#1f1f1f", "#b15928", "#0f7fbf")
+"""Of evaluations."""
+EMPTY: Final[Mapping[str, "Points"]] = MappingProxyType({})
+
 mpl.use("Agg")
 
 
-def draw(lines: Sequence[Line], path: Path) -> None:
-    """Loss above, validation below, over steps; dashed lines where clips get longer."""
+Points = Sequence[tuple[int, float]]
+"""Step and value."""
+
+
+def draw(lines: Sequence[Line], path: Path, scores: Mapping[str, Points] = EMPTY) -> None:
+    """Loss above, validation below, over steps; dashed lines where clips get longer.
+
+    `scores` by their labels are what was evaluated on the way.
+    """
     figure = Figure(figsize=(8, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     learned = [(line.step, line.loss) for line in lines if line.loss is not None]
@@ -31,9 +44,13 @@ def draw(lines: Sequence[Line], path: Path) -> None:
     ):
         points = [(line.step, getattr(line, name)) for line in lines]
         at = [step for step, score in points if score is not None]
-        scores = [score for _, score in points if score is not None]
-        below.plot(at, scores, "o-", color=colour, label=label, markersize=3)
+        found = [score for _, score in points if score is not None]
+        below.plot(at, found, "o-", color=colour, label=label, markersize=3)
+    for (label, evaluated), colour in zip(scores.items(), cycle(COLOURS), strict=False):
+        below.plot(*zip(*evaluated, strict=True), "s--", color=colour, label=label, markersize=4)
     below.set(xlabel="step", ylabel="IoU, made-up samples never learned from", ylim=(0, 1))
+    if scores:
+        below.set_ylabel("IoU of made-up samples; evaluations")
     below.legend(loc="lower right", frameon=False)
     changes = [after for before, after in pairwise(lines) if before.frames != after.frames]
     for number, after in enumerate(changes):

@@ -62,7 +62,15 @@ NANO_STAGES = (
 FINE_STAGES = (Stage(8, clips=1, steps=2000, lr=FINE_LR, final_share=0.1),)
 """An official model with its weights."""
 
-_FREE: Final = {"device", "compiles", "threads", "workers", "save_every_s", "validate_every"}
+_FREE: Final = {
+    "device",
+    "compiles",
+    "threads",
+    "workers",
+    "save_every_s",
+    "validate_every",
+    "keeps_weights",
+}
 """What changes nothing of what is learned."""
 
 
@@ -81,6 +89,9 @@ class Recipe:
     """Learning rate of the trunk, of the others'; 0 freezes it."""
     layer_decay: float = 1.0
     """Per stage of the trunk, deep to shallow."""
+    lr_shares: tuple[tuple[str, float], ...] = ()
+    """Of parts by their names in the checkpoint, as memory_attention or image_encoder.neck: what
+    their learning rate is multiplied with, 0 freezes. Of several that fit, the longest name."""
     max_norm: float = 1.0
     """Gradients are clipped to this length."""
     ema: float = 0.998
@@ -95,6 +106,8 @@ class Recipe:
     """A killed run loses this much, and the step that it was in; after a long step it is saved."""
     validate_every: int = 500
     """Steps."""
+    keeps_weights: bool = False
+    """Also those of each validation, for a curve of what is evaluated on them."""
     stills: float = 0.3
     """Share of the steps that learn from still pictures while clips are learned from."""
     still_clips: int = 16

@@ -55,6 +55,10 @@ class Files:
         """The running means, for evaluation and shipping."""
         return self.folder / "weights.safetensors"
 
+    def weights_at(self, step: int) -> Path:
+        """Of a validation, where those are kept."""
+        return self.folder / f"weights-{step}.safetensors"
+
     @property
     def log(self) -> Path:
         """JSON lines."""
@@ -177,6 +181,8 @@ class Run:
             self.log.write(replace(line, loss=loss, found_iou=found_iou, waited_s=waited_s))
         if learner.step % self.recipe.validate_every == 0:
             self.save()  # validation takes a while, in which a killed run would lose more
+            if recipe.keeps_weights:
+                export(learner, self.files.weights_at(learner.step))
             click, box, clip = validate(learner, self._stills, self._clips)
             self.log.write(replace(line, click=click, box=box, clip=clip))
         if self._pace.is_due():
@@ -205,10 +211,10 @@ def begin(recipe: Recipe) -> SAM2:
 
 
 def export(learner: Learner, path: Path) -> None:
-    """The running means as fp16 safetensors, in one piece or not at all."""
+    """The running means as fp16 safetensors that tell their step; in one piece or not at all."""
     part = path.with_suffix(".part")
     weights = {n: t.half().cpu().contiguous() for n, t in learner.weights().items()}
-    save_file(weights, part)
+    save_file(weights, part, {"step": str(learner.step)})
     part.replace(path)
 
 

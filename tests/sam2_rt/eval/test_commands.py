@@ -5,12 +5,14 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from sam2_rt import cli_eval
 from sam2_rt.data.clip import write_palette_png
 from sam2_rt.eval import report
 from sam2_rt.eval.commands import app
+from sam2_rt.model import zoo
 from small_model import small_official, write_official
 from tiny_datasets import write_mp4
 
@@ -137,6 +139,16 @@ def test_image_scores_a_folder_or_made_up_stills(run, tmp_path):
     _, (line,), _ = run("image", "--clips", "2", "--clip-size", "64", *SMALL)
     assert line["numbers"]["objects"] >= 2
     assert {"1-click mIoU", "5-click mIoU", "box mIoU"} <= line["numbers"].keys()
+
+
+def test_the_step_of_the_weights_is_filed_for_the_curve_of_learning(run, folder, tmp_path):
+    weights = load_file(zoo.BUNDLED)
+    save_file(weights, tmp_path / "w.safetensors", {"step": "700"})
+    _, (line,), _ = run(
+        "vos", "--data", folder, *SMALL, "--checkpoint", tmp_path / "w.safetensors"
+    )  # fmt: skip
+    filed = json.loads((tmp_path / "out" / "results.jsonl").read_text())
+    assert (line["step"], filed["step"]) == (700, 700)
 
 
 def test_a_row_is_added_when_asked_for(run, folder, tmp_path, monkeypatch):

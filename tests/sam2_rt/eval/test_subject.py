@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from sam2_rt.eval.subject import Subject
 from sam2_rt.model.checkpoint import CheckpointError
@@ -23,6 +24,16 @@ def test_it_loads_at_its_size_and_sets_the_threads():
         assert not model.training
     finally:
         torch.set_num_threads(before)
+
+
+def test_weights_may_tell_the_step_of_their_training(tmp_path: Path):
+    told, silent = tmp_path / "told.safetensors", tmp_path / "silent.safetensors"
+    save_file({"a": torch.zeros(1)}, told, {"step": "1500"})
+    save_file({"a": torch.zeros(1)}, silent)
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    assert Subject(checkpoint=told).step == 1500
+    others = (None, silent, tmp_path / "broken.safetensors", tmp_path / "a.pt")
+    assert [Subject(checkpoint=other).step for other in others] == [None] * 4
 
 
 def test_weights_that_were_named_are_trained():

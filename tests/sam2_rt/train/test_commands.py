@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from typer.testing import CliRunner, Result
 from sam2_rt.cli import app
 from sam2_rt.model import zoo
 from sam2_rt.train.batch import Batch
-from sam2_rt.train.commands import begun_from, parse_stages
+from sam2_rt.train.commands import begun_from, parse_shares, parse_stages
 from sam2_rt.train.learner import Learner, Report
 from sam2_rt.train.log import read
 from sam2_rt.train.plan import Plan
@@ -166,6 +168,9 @@ def test_given_weights_are_tuned_gently_and_none_are_taught():
         (("--model", "sam2.1-hiera-tiny"), "models fetch sam2.1-hiera-tiny"),
         (("--init", "sam2.1-hiera-tiny"), "models fetch sam2.1-hiera-tiny"),
         (("--photos", "nowhere"), "nowhere"),
+        (("--lr-share", "trunk"), "'trunk' is no share"),
+        (("--lr-share", "memory=2x"), "'memory=2x' is no share"),
+        (("--lr-share", "memory=0.5"), "nano has no part 'memory'"),
         (("--device", "cuda:99"), "no device cuda:99 here"),
     ],
 )
@@ -176,6 +181,19 @@ def test_what_its_user_can_mend_is_told(
     result = invoke("train", "--out", tmp_path / "run", *options)
     assert result.exit_code == 2
     assert told in " ".join(result.output.replace("│", " ").split())
+
+
+def test_shares_of_the_rate_are_read_by_part():
+    shares = parse_shares(["memory_attention=0.1", "image_encoder.neck=0"])
+    assert shares == (("memory_attention", 0.1), ("image_encoder.neck", 0.0))
+
+
+def test_it_runs_as_a_module():
+    command = (sys.executable, "-m", "sam2_rt.train", "--help")
+    environment = {**os.environ, "COLUMNS": "200"}
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    for option in ("--init", "--data", "--lr-share", "--keep-weights"):
+        assert option in said.stdout
 
 
 def test_stages_are_read_from_a_line():

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,6 +146,57 @@ def test_the_trunk_learns_slower_towards_the_pixels():
     assert found["image_encoder.trunk.stages.1.0.conv.weight"] == 0.125
     assert found["image_encoder.trunk.stem.0.conv.weight"] == 0.0625
     assert found["image_encoder.neck.convs.0.conv.weight"] == 1
+
+
+def test_a_part_may_learn_slower_or_not_at_all():
+    model = small_model()
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    parts = (("memory_attention", 0.5), ("memory_attention.layers.0", 0.25), ("obj_ptr_proj", 0.0))
+    recipe = replace(RECIPE, lr_shares=(*parts, ("image_encoder.trunk", 0.5)), trunk_lr_share=0.5)
+    groups = list(parameter_groups(model, recipe))
+    found = {names[id(p)]: group["share"] for group in groups for p in group["params"]}
+    assert found["memory_attention.layers.0.linear1.weight"] == 0.25
+    assert found["memory_attention.layers.1.linear1.weight"] == 0.5
+    assert found["memory_attention.norm.weight"] == 0.5
+    assert found["memory_encoder.out_proj.weight"] == 1
+    assert found["image_encoder.trunk.stem.0.conv.weight"] == 0.25  # both
+    assert not any(name.startswith("obj_ptr_proj.") for name in found)
+    assert found["obj_ptr_tpos_proj.weight"] == 1  # of another name that begins alike
+    assert not model.get_parameter("obj_ptr_proj.layers.0.weight").requires_grad
+
+
+def test_a_trunk_that_is_frozen_as_a_part_keeps_its_statistics():
+    shares = (("image_encoder.trunk", 0.0),)
+    learner = Learner(small_model(), replace(RECIPE, lr_shares=shares))
+    before = {n: t.clone() for n, t in learner.model.state_dict().items()}
+    learn(learner, 1)
+    for name, tensor in learner.model.state_dict().items():
+        if name.startswith("image_encoder.trunk."):
+            assert torch.equal(tensor, before[name])
+
+
+def test_a_part_that_the_model_has_not_is_told():
+    with pytest.raises(ValueError, match=r"no part 'memory'; there are image_encoder"):
+        Learner(small_model(), replace(RECIPE, lr_shares=(("memory", 0.5),)))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.filterwarnings("ignore")  # torch warns of its own code
+def test_what_was_learned_compiled_in_bfloat16_on_a_gpu_goes_on_on_a_cpu(tmp_path: Path):
+    recipe = replace(RECIPE, device="cuda", dtype="bfloat16", compiles=True)
+    there = Learner(small_model().to("cuda"), recipe)
+    clips = [SQUARES.make(i, 2) for i in range(2)]
+    for _ in range(5):
+        report = there.learn(collate(clips, torch.device("cuda"), 1), PLAN)
+        assert math.isfinite(report.total)
+    there.save(tmp_path / "state.pt")
+    here = Learner(small_model(), RECIPE)
+    here.restore(tmp_path / "state.pt")
+    assert here.step == 5
+    for name, tensor in there.weights().items():
+        assert torch.equal(tensor.cpu(), here.weights()[name]), name
+    assert all(math.isfinite(loss) for loss in learn(here, 2))
 
 
 def test_the_stages_of_hiera_are_told_by_its_blocks():

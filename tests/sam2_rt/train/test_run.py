@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from rich.progress import Progress
+from safetensors import safe_open
 
 from sam2_rt.model import zoo
 from sam2_rt.model.checkpoint import CheckpointError
@@ -84,6 +85,17 @@ def test_the_weights_are_a_checkpoint_of_half_the_size(done: Path):
     floats = sum(tensor.numel() for tensor in model.state_dict().values())
     assert (done / "weights.safetensors").stat().st_size < 3 * floats
     assert (done / "loss.png").stat().st_size > 10_000
+
+
+def test_weights_tell_their_step_and_those_of_validations_may_be_kept(tmp_path: Path):
+    recipe = replace(RECIPE, stages=(Stage(1, 1, 3),), validate_every=2, keeps_weights=True)
+    with Progress(disable=True) as progress:
+        Run(recipe, tmp_path, SQUARES).go(progress)
+    steps = {}
+    for file in tmp_path.glob("*.safetensors"):
+        with safe_open(file, "pt") as opened:
+            steps[file.name] = opened.metadata()["step"]
+    assert steps == {"weights.safetensors": "3", "weights-2.safetensors": "2"}
 
 
 def test_training_may_begin_from_weights(done: Path, tmp_path: Path):
