@@ -162,7 +162,9 @@ def _parts(memories: Memories, largest: int) -> Iterator[Memories]:
     """At most so many rows each, in order."""
     for first in range(0, len(memories.features), largest):
         rows = slice(first, first + largest)
-        yield Memories(*(None if x is None else x[rows] for x in memories))
+        features, ages, pointers, pointer_ages = (x[rows] for x in memories[:4])
+        is_memory, is_pointer, frame = (None if x is None else x[rows] for x in memories[4:])
+        yield Memories(features, ages, pointers, pointer_ages, is_memory, is_pointer, frame)
 
 
 def _empty(model: SAM2, shape: Shape) -> Memories:
