@@ -23,6 +23,7 @@ ErrorCode = Literal[
     "too_many_tracks",
     "too_many_prompts",
     "unknown_track",
+    "nothing_to_undo",
     "too_large",
     "too_fast",
     "frame_lost",

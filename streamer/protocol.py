@@ -98,6 +98,17 @@ class RemoveMessage(Message):
     track_id: TrackId
 
 
+class UndoMessage(Message):
+    """Takes back the last prompt about a track, for good; one that rests on it alone is removed.
+
+    An ack names the first frame without it; a `removed` event tells that the track has gone.
+    """
+
+    type: Literal["undo"] = "undo"
+    seq: Seq
+    track_id: TrackId
+
+
 class PingMessage(Message):
     """Asks for a pong."""
 
@@ -187,7 +198,13 @@ class ErrorMessage(Message):
 
 T = TypeVar("T")
 ClientMessage = (
-    PromptMessage | RemoveMessage | ConfigureMessage | AutoMessage | MasksMessage | PingMessage
+    PromptMessage
+    | UndoMessage
+    | RemoveMessage
+    | ConfigureMessage
+    | AutoMessage
+    | MasksMessage
+    | PingMessage
 )
 ServerMessage = (
     HelloMessage

@@ -160,6 +160,10 @@ class Client:
         """Gives a track up; its number may begin another."""
         return self._link.control.ask(type="remove", track_id=track_id)
 
+    def undo(self, track_id: int) -> "asyncio.Future[Ack]":
+        """Takes back the last prompt about a track, which goes if it rests on that one alone."""
+        return self._link.control.ask(type="undo", track_id=track_id)
+
     def auto(self, how: Literal["center", "largest", "grid"]) -> "asyncio.Future[Ack]":
         """Begins tracks on what is found; the answer is of the first, events tell of all."""
         return self._link.control.ask(type="auto", how=how)

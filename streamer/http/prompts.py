@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sam2_rt.tracking.prompt import Undo
 from streamer.http.described import body_of, refused
 from streamer.http.problem import Problem
 from streamer.http.refusal import read_body, require_token, require_type, service_of
@@ -19,6 +20,7 @@ from streamer.protocol import (
     PromptMessage,
     ProtocolError,
     RemoveMessage,
+    UndoMessage,
 )
 from streamer.session.conversation import Conversation
 from streamer.session.detection import DetectionMessage
@@ -29,12 +31,12 @@ _STEP_S: Final = 5.0
 """For the steps that carry the messages out; a session without video makes none."""
 _RETRY_S: Final = 1
 
-_Said = PromptMessage | DetectionMessage | RemoveMessage
+_Said = PromptMessage | DetectionMessage | UndoMessage | RemoveMessage
 _Message = Annotated[_Said, Field(discriminator="type")]
 
 
 class Prompts(BaseModel):
-    """Body: messages of the control channel, `prompt` and `remove`, and `detection`, in order."""
+    """Body: messages of the control channel (`prompt`, `undo`, `remove`) and `detection`, in order."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
     messages: Annotated[
@@ -101,6 +103,8 @@ def _item(message: _Said, reply: Reply, conversation: Conversation) -> Asked | G
     """Raises ProtocolError `bad_prompt`."""
     if isinstance(message, RemoveMessage):
         return GivenUp(message.seq, message.track_id, reply)
+    if isinstance(message, UndoMessage):
+        return Asked(message.seq, Undo(message.track_id), None, reply)
     if isinstance(message, DetectionMessage):
         track_id = message.track_id or conversation.name_track()
         return Asked(message.seq, message.to_prompt(track_id), message.rtp_timestamp, reply)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from sam2_rt.engine import Applied, Refused, StepRequest, StepResult
-from sam2_rt.tracking.prompt import Prompt
+from sam2_rt.tracking.prompt import Prompt, Undo
 from streamer import protocol
 from streamer.protocol import ProtocolError
 from streamer.session.handover import Resumed
@@ -93,6 +93,9 @@ class Conversation:
                 self._limits.prompts.spend(1, message.seq)
                 asked = Asked(message.seq, message.to_prompt(), message.rtp_timestamp)
                 self._prompts.put(asked)
+            elif isinstance(message, protocol.UndoMessage):
+                self._limits.prompts.spend(1, message.seq)
+                self._prompts.put(Asked(message.seq, Undo(message.track_id), None))
             elif isinstance(message, protocol.RemoveMessage):
                 self._prompts.put(GivenUp(message.seq, message.track_id))
             elif isinstance(message, protocol.ConfigureMessage):
@@ -201,7 +204,7 @@ class Conversation:
         """The frame was lost: its prompts have to be said again, all else goes with the next one.
 
         Who is told so may find that a prompt was carried out: said again, a box or a mask changes
-        nothing, and a click counts twice.
+        nothing, a click counts twice, and an undo takes back one word more.
         """
         self._again = question.removals
         restored = []
@@ -257,9 +260,9 @@ class Conversation:
         return protocol.FrameName(index=named[0], rtp_timestamp=named[1])
 
 
-def _placed(asked: Asked, newest: Arrival) -> Prompt:
+def _placed(asked: Asked, newest: Arrival) -> Prompt | Undo:
     """The prompt with the pts of the frame that its viewer saw."""
-    if asked.rtp_timestamp is None:
+    if asked.rtp_timestamp is None or isinstance(asked.prompt, Undo):
         return asked.prompt
     ticks = protocol.rtp_difference(asked.rtp_timestamp, newest.in_rtp)
     return dataclasses.replace(asked.prompt, pts=newest.frame.pts + ticks)

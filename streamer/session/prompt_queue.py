@@ -5,20 +5,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sam2_rt.tracking.prompt import Prompt
+from sam2_rt.tracking.prompt import Prompt, Undo
 from streamer.protocol import MAX_PROMPTS_WAITING, AckMessage, ErrorMessage, ProtocolError
 
-PromptKind = Literal["points", "box", "mask", "clear", "remove"]
+PromptKind = Literal["points", "box", "mask", "clear", "undo", "remove"]
 Reply = Callable[[AckMessage | ErrorMessage], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A prompt, and the frame its viewer saw."""
+    """A prompt, and the frame its viewer saw; or that the last one is taken back."""
 
     seq: int | None
     """None: from the viewer's session before this one."""
-    prompt: Prompt
+    prompt: Prompt | Undo
     rtp_timestamp: int | None
     """Of the frame that the viewer saw, as the client sent it; None: the newest."""
     reply: Reply | None = None
@@ -27,6 +27,8 @@ class Asked:
     @property
     def kind(self) -> PromptKind:
         """What it says most of all, for the metrics."""
+        if isinstance(self.prompt, Undo):
+            return "undo"
         if self.prompt.mask is not None:
             return "mask"
         if self.prompt.box is not None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from sam2_rt.tracking.prompt import MAX_TRACK_ID
+from sam2_rt.tracking.prompt import MAX_TRACK_ID, Undo
 from streamer.protocol import ProtocolError
 from streamer.session.limits import LimitSettings
 from streamer.session.prompt_queue import Asked, GivenUp
@@ -85,7 +85,9 @@ class TrackRoom:
         refused: list[Asked] = []
         for asked in prompts:
             track_id = asked.prompt.track_id
-            if track_id in self._tracks or len(self._tracks) < self.max_tracks:
+            if isinstance(asked.prompt, Undo):  # it begins none
+                good.append(asked)
+            elif track_id in self._tracks or len(self._tracks) < self.max_tracks:
                 self._tracks.add(track_id)
                 good.append(asked)
             else:

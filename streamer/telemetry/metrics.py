@@ -47,7 +47,9 @@ OfferRefusal = (
     ]
 )
 FrameDrop = Literal["slot", "stale", "too_large", "rate", "lost", "encode", "masks", "undecoded"]
-PromptOutcome = Literal["applied", "frame_lost", "bad_prompt", "too_many_tracks", "unknown_track"]
+PromptOutcome = Literal[
+    "applied", "frame_lost", "bad_prompt", "too_many_tracks", "unknown_track", "nothing_to_undo"
+]
 ViewerState = Literal["active", "draining", "waiting"]
 PassedOn = Literal["answered", "gone", "late"]
 Direction = Literal["in", "out"]

@@ -19,7 +19,7 @@ from sam2_rt.engine import (
     TrackState,
 )
 from sam2_rt.tracking.frame import Frame
-from sam2_rt.tracking.prompt import Prompt
+from sam2_rt.tracking.prompt import Prompt, Undo
 
 NO_LOGITS = np.zeros((0, 0), np.float32)
 """Where a test looks at masks only."""
@@ -31,6 +31,7 @@ class Stream:
     def __init__(self) -> None:
         self.index = -1
         self.centres: dict[int, tuple[float, float]] = {}
+        self.words: dict[int, list[tuple[float, float]]] = {}
         self.pts_of: dict[int, int] = {}
 
 
@@ -86,8 +87,9 @@ class FakeEngine:
         before = set(stream.centres)
         removals = tuple(self._remove(stream, track_id) for track_id in request.removals)
         left = set(stream.centres)
-        prompts = tuple(self._prompt(stream, prompt) for prompt in request.prompts)
-        changes = [(EventKind.REMOVED, t) for t in sorted(before - left)]
+        prompts = tuple(self._take_up(stream, prompt) for prompt in request.prompts)
+        gone = (before - left) | (left - set(stream.centres))
+        changes = [(EventKind.REMOVED, t) for t in sorted(gone)]
         changes += [(EventKind.ADDED, t) for t in sorted(set(stream.centres) - left)]
         return StepResult(
             index=stream.index,
@@ -99,7 +101,19 @@ class FakeEngine:
             encoder_calls=stream.index + 1,
         )
 
+    def _take_up(self, stream: Stream, said: Prompt | Undo) -> Applied | Refused:
+        return (self._undo if isinstance(said, Undo) else self._prompt)(stream, said)
+
+    def _undo(self, stream: Stream, said: Undo) -> Applied | Refused:
+        words = stream.words.get(said.track_id, [])
+        if len(words) < 2:
+            return self._remove(stream, said.track_id)
+        words.pop()
+        stream.centres[said.track_id] = words[-1]
+        return Applied(said.track_id, stream.index, is_exact=True)
+
     def _remove(self, stream: Stream, track_id: int) -> Applied | Refused:
+        stream.words.pop(track_id, None)
         if stream.centres.pop(track_id, None) is None:
             return Refused(track_id, "unknown_track", f"no track {track_id}")
         return Applied(track_id, stream.index, is_exact=True)
@@ -108,6 +122,7 @@ class FakeEngine:
         if prompt.track_id not in stream.centres and len(stream.centres) == self.info.max_tracks:
             return Refused(prompt.track_id, "too_many_tracks", "at most 2 tracks")
         stream.centres[prompt.track_id] = _centre(prompt)
+        stream.words.setdefault(prompt.track_id, []).append(_centre(prompt))
         index = stream.pts_of.get(prompt.pts, stream.index)
         is_exact = prompt.pts is None or prompt.pts in stream.pts_of
         return Applied(prompt.track_id, index, is_exact)

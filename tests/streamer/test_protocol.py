@@ -31,6 +31,11 @@ def test_a_prompt_with_points_and_box_is_read():
     assert prompt.clear
 
 
+def test_an_undo_names_its_track():
+    message = protocol.parse_client(said(type="undo", seq=4, track_id=2))
+    assert message == protocol.UndoMessage(seq=4, track_id=2)
+
+
 def test_a_mask_prompt_carries_coco_run_lengths():
     mask = np.zeros((6, 8), np.bool_)
     mask[2:4, 3:6] = True
@@ -67,6 +72,9 @@ def test_a_mask_prompt_carries_coco_run_lengths():
         (said(type="prompt", seq=6, track_id=65_536, points=[[0.5, 0.5, 1]]), "bad_message", 6),
         (said(type="remove", seq=7, track_id=0), "bad_message", 7),
         (said(type="remove", seq=7, track_id=65_536), "bad_message", 7),
+        (said(type="undo", track_id=1), "bad_message", None),
+        (said(type="undo", seq=7, track_id=0), "bad_message", 7),
+        (said(type="undo", seq=7, track_id=1, rtp_timestamp=4), "bad_message", 7),
         (said(type="ping", seq=1, x="y" * 70_000), "too_large", None),
         ("é" * 40_000, "too_large", None),
     ],

@@ -101,6 +101,24 @@ async def test_events_tell_of_a_track_that_came_and_went(served: Served):
         await masks_with(client)
 
 
+async def test_the_last_prompt_is_taken_back_and_with_the_only_one_the_track(served: Served):
+    async with Client(served.url, grey_frames()) as client:
+        await client.prompt(1, points=[Point(0.25, 0.5)])
+        await client.prompt(1, points=[Point(0.75, 0.5)])
+        ack = await client.undo(1)
+        masks = await masks_with(client, 1)
+        while masks.frame.index < ack.frame.index:
+            masks = await masks_with(client, 1)
+        columns = np.nonzero(masks.frame.objects[0].mask)[1]
+        assert columns.mean() / masks.frame.grid_width == pytest.approx(0.25, abs=0.02)
+        await client.undo(1)
+        events = client.events()
+        assert [(await anext(events)).kind for _ in range(2)] == ["added", "removed"]
+        with pytest.raises(Refused) as refused:
+            await client.undo(1)
+        assert refused.value.code == "unknown_track"
+
+
 async def first_with_mask(client: Client) -> ReturnedFrame:
     """The first picture whose own mask frame holds an object; either may come first."""
     pictures: dict[int, ReturnedFrame] = {}

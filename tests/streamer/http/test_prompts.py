@@ -62,6 +62,20 @@ async def test_a_box_begins_a_track_and_a_removal_ends_it():
         assert [event["kind"] for event in robot.heard("event")] == ["added", "removed"]
 
 
+async def test_a_machine_takes_its_last_word_back():
+    async with machine() as robot:
+        await robot.ask(BOX, {**BOX, "seq": 8, "box": [0.5, 0.5, 0.7, 0.7]})
+        undo = {"type": "undo", "seq": 9, "track_id": 3}
+        (ack,) = await robot.ask(undo)
+        assert (ack["type"], ack["seq"], ack["track_id"]) == ("ack", 9, 3)
+        answers = await robot.ask(undo, undo)
+        assert [(a["type"], a.get("code")) for a in answers] == [
+            ("ack", None),
+            ("error", "unknown_track"),
+        ]
+        await eventually(lambda: [e["kind"] for e in robot.heard("event")] == ["added", "removed"])
+
+
 async def test_its_answers_and_numbers_are_its_own_and_not_the_viewers():
     async with machine() as robot:
         robot.viewer.click(seq=1, track_id=1)
@@ -205,6 +219,7 @@ async def test_the_description_shows_what_may_be_said():
         assert {kind["properties"]["type"]["const"] for kind in kinds} == {
             "prompt",
             "detection",
+            "undo",
             "remove",
         }
         assert "$defs" not in str(body)

@@ -76,6 +76,38 @@ def test_a_prompt_then_its_removal_are_two_steps():
     assert talk.step()[0] == ("ack", 2, "exact")
 
 
+def test_the_last_word_is_taken_back_and_with_the_only_one_the_track():
+    talk = Talk()
+    talk.click(1)
+    talk.hear(type="prompt", seq=2, track_id=1, points=[[0.9, 0.1, 1]])
+    talk.hear(type="undo", seq=3, track_id=1)
+    assert talk.step() == [
+        ("ack", 1, "exact"),
+        ("ack", 2, "exact"),
+        ("ack", 3, "exact"),
+        ("event", None, "added"),
+    ]
+    assert talk.engine.streams[talk.stream_id].centres == {1: (0.5, 0.5)}
+    talk.hear(type="undo", seq=4, track_id=1)
+    assert talk.step() == [("ack", 4, "exact"), ("event", None, "removed")]
+    assert talk.count("prompts_total", kind="undo", outcome="applied") == 2
+
+
+def test_an_undo_of_what_is_not_there_is_refused_also_where_no_track_has_room():
+    talk = Talk(max_tracks=1)
+    talk.click(1)
+    talk.hear(type="undo", seq=2, track_id=9)
+    assert talk.step()[1] == ("error", 2, "unknown_track")
+    assert talk.count("prompts_total", kind="undo", outcome="unknown_track") == 1
+
+
+def test_an_undo_is_one_of_so_many_words_a_second():
+    talk = Talk(max_prompts_per_s=1)
+    talk.click(1)
+    talk.hear(type="undo", seq=2, track_id=1)
+    assert talk.said[0]["code"] == "too_many_prompts"
+
+
 def test_what_the_engine_refuses_is_an_error_with_its_seq():
     talk = Talk()
     talk.hear(type="remove", seq=4, track_id=9)

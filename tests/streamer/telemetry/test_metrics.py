@@ -60,5 +60,5 @@ def test_every_label_that_the_code_names_is_known():
     assert len(refusals) >= 5
     assert refusals <= known("offers_refused") | {"other"}
     codes = {code for (code,) in written(r'Refused\([\w.]+, "(\w+)"', "sam2_rt/tracking")}
-    assert len(codes) == 3
+    assert len(codes) == 4
     assert codes <= known("prompts") & known("messages_refused")
