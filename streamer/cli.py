@@ -119,6 +119,6 @@ def _run(settings: Settings, console: Console) -> int:
         return Server(settings, load, told.tell_address, told.tell_model).run_to_end()
     if settings.media_workers > 1:
         return MediaWorkers(settings, load, told.tell_address, told.tell_model).run_to_end()
-    with EngineProcess(load, settings.max_frame_pixels) as engine:
+    with EngineProcess(load, settings.max_frame_pixels, settings.max_batch) as engine:
         server = Server(settings, engine.connect, told.tell_address, told.tell_model)
         return server.run_to_end()

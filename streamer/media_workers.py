@@ -87,7 +87,7 @@ class MediaWorkers:
         on_listening is told the address that viewers use; on_settled what was loaded, or why not.
         """
         self._settings = settings
-        self._engine = EngineProcess(load, settings.max_frame_pixels)
+        self._engine = EngineProcess(load, settings.max_frame_pixels, settings.max_batch)
         self._on_listening = on_listening
         self._on_settled = on_settled
         self._begun_s = time.monotonic()

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from sam2_rt import host as machine
 from sam2_rt.fault import EngineLost
-from sam2_rt.remote.host import Host, sendable
+from sam2_rt.remote.host import MAX_BATCH, Host, sendable
 from sam2_rt.remote.remote_engine import EngineAddress, RemoteEngine
 from sam2_rt.remote.wire import KEY_BYTES
 from sam2_rt.steps import Steps
@@ -30,14 +30,18 @@ STOP_S: Final = 5.0
 class EngineProcess:
     """Callers connect, from any thread or process that knows the address and the key."""
 
-    def __init__(self, load: Callable[[], Steps], max_pixels: int) -> None:
-        """`load` is called in the process, so it must be picklable. max_pixels: of a frame.
+    def __init__(
+        self, load: Callable[[], Steps], max_pixels: int, max_batch: int = MAX_BATCH
+    ) -> None:
+        """`load` is called in the process, so it must be picklable. max_pixels: of a frame;
+        max_batch: frames of a tick, of all callers.
 
         Raises OSError where memory cannot be shared: it takes Linux's nameless files.
         """
         if not hasattr(os, "memfd_create"):
             raise OSError("an engine in a process of its own needs Linux (memfd_create)")
         self._load = load
+        self._max_batch = max_batch
         self._folder = tempfile.TemporaryDirectory(prefix="engine-")  # for its user alone
         path = str(Path(self._folder.name) / "socket")
         self.address = EngineAddress(path, secrets.token_bytes(KEY_BYTES), max_pixels)
@@ -89,7 +93,7 @@ class EngineProcess:
         """Returns when the engine is loaded."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        arguments = (self._load, self.address, theirs)
+        arguments = (self._load, self.address, self._max_batch, theirs)
         self._process = context.Process(target=_live, args=arguments, name="engine", daemon=True)
         self._process.start()
         theirs.close()
@@ -113,7 +117,9 @@ class EngineProcess:
             Path(self.address.path).unlink()
 
 
-def _live(load: Callable[[], Steps], address: EngineAddress, told: Connection) -> None:
+def _live(
+    load: Callable[[], Steps], address: EngineAddress, max_batch: int, told: Connection
+) -> None:
     """All that happens in the process. It ends with the one that started it."""
     machine.prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too: its callers leave first
@@ -126,7 +132,7 @@ def _live(load: Callable[[], Steps], address: EngineAddress, told: Connection) -
         return
     told.send(None)
     told.close()
-    Host(engine, listener).serve()
+    Host(engine, listener, max_batch).serve()
 
 
 def end_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""Host: lends one engine to callers in other processes; what waits of all is one batch."""
+"""Host: lends one engine to callers in other processes; the frames of all make one batch."""
 
 import contextlib
 import logging
@@ -6,7 +6,8 @@ import os
 import pickle
 import queue
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
@@ -14,6 +15,7 @@ from multiprocessing.reduction import recv_handle
 from typing import Final, NamedTuple
 
 from sam2_rt.fault import EngineLost, StreamLost
+from sam2_rt.line import Line, window_s
 from sam2_rt.remote.shared_stream import SharedStream
 from sam2_rt.remote.wire import Call, Message, Open, RequestSlip, ResultSlip, Step
 from sam2_rt.steps import StepRequest, StepResult, Steps
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_CALLERS: Final = 64
 """Connections at once; each asks for one thing at a time."""
+MAX_BATCH: Final = 8
+"""Frames of a tick, where nothing else is said."""
 
 
 @dataclass(eq=False, slots=True)
@@ -44,38 +48,52 @@ class _Asked(NamedTuple):
 class Host:
     """Owns the engine on the thread that serves."""
 
-    def __init__(self, engine: Steps, listener: Listener) -> None:
+    def __init__(self, engine: Steps, listener: Listener, max_batch: int = MAX_BATCH) -> None:
         self._engine = engine
         self._listener = listener
-        self._waiting: queue.Queue[_Asked] = queue.Queue(maxsize=2 * MAX_CALLERS)
+        self._max_batch = max_batch
+        self._asked: queue.Queue[_Asked] = queue.Queue(maxsize=2 * MAX_CALLERS)
+        """What was heard; from the threads that listen."""
+        self._line = Line[_Asked](max_batch)
+        """Callers that wait for a tick."""
+        self._window_ends_s = 0.0
+        """time.monotonic() until which callers may join those who wait."""
         self._places = threading.Semaphore(MAX_CALLERS)
 
     def serve(self) -> None:
         """Until the process ends. Raises EngineLost, after which it is of no use."""
         threading.Thread(target=self._admit, name="admit", daemon=True).start()
         while True:
-            asked = self._gather()
-            for one in asked:
-                if not isinstance(one.message, Step):
-                    self._carry_out(one)
-            self._step([one for one in asked if isinstance(one.message, Step)])
+            self._step(self._gather())
 
     def _gather(self) -> list[_Asked]:
-        """What waits now, of all callers; at least one thing."""
-        asked = [self._waiting.get()]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                asked.append(self._waiting.get_nowait())
-        return asked
+        """The steps of the next tick. Whatever else is asked meanwhile is carried out."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._take_in(self._asked.get_nowait())
+            if self._line.is_due:
+                return self._line.take()
+            left_s = max(0.0, self._window_ends_s - time.monotonic())
+            try:
+                self._take_in(self._asked.get(timeout=left_s if self._line.is_expecting else None))
+            except queue.Empty:
+                self._line.close_window()
+
+    def _take_in(self, asked: _Asked) -> None:
+        """A step waits for the next tick; anything else is carried out."""
+        if isinstance(asked.message, Step):
+            self._line.add(asked.caller, asked, len(asked.message.requests))
+        else:
+            self._carry_out(asked)
 
     def _step(self, asked: list[_Asked]) -> None:
-        """The frames of all callers as one batch."""
-        if not asked:
-            return
+        """The frames of all these callers as one batch."""
+        begun_s = time.monotonic()
         slips = [(one.caller, slip) for one in asked for slip in _requests(one.message)]
         requests = [_request(caller, slip) for caller, slip in slips]
         known = [request for request in requests if isinstance(request, StepRequest)]
-        answers = iter(self._attempt(known))
+        answers = self._stepped(known)
         results = iter(
             [
                 _written(caller.streams[slip.stream_id], next(answers))
@@ -86,14 +104,20 @@ class Host:
         )
         for one in asked:
             _say(one.caller, tuple(next(results) for _ in _requests(one.message)))
+        ended_s = time.monotonic()
+        self._line.open_window([one.caller for one in asked])
+        self._window_ends_s = ended_s + window_s(ended_s - begun_s)
 
-    def _attempt(self, requests: list[StepRequest]) -> Iterable[StepResult | Exception]:
-        try:
-            return self._engine.step(requests)
-        except EngineLost:
-            raise
-        except Exception as error:  # noqa: BLE001 (goes to those whose requests these were)
-            return [error] * len(requests)
+    def _stepped(self, requests: list[StepRequest]) -> Iterator[StepResult | Exception]:
+        """An answer for each; in several batches where one caller asks for more than fit in one."""
+        for start in range(0, len(requests), self._max_batch):
+            batch = requests[start : start + self._max_batch]
+            try:
+                yield from self._engine.step(batch)
+            except EngineLost:
+                raise
+            except Exception as error:  # noqa: BLE001 (goes to those whose requests these were)
+                yield from [error] * len(batch)
 
     def _carry_out(self, asked: _Asked) -> None:
         """Whatever is no step."""
@@ -123,7 +147,8 @@ class Host:
         return answer
 
     def _forget(self, caller: _Caller) -> None:
-        """Its streams go with it."""
+        """Its streams go with it, and what it waited for."""
+        self._line.leave(caller)
         for stream_id in caller.streams:
             self._engine.close(stream_id)
         caller.connection.close()
@@ -148,8 +173,8 @@ class Host:
             while True:
                 message: Message = caller.connection.recv()
                 shared = _receive_memory(caller, message) if isinstance(message, Open) else None
-                self._waiting.put(_Asked(caller, message, shared))
-        self._waiting.put(_Asked(caller, None))
+                self._asked.put(_Asked(caller, message, shared))
+        self._asked.put(_Asked(caller, None))
 
 
 def _receive_memory(caller: _Caller, message: Open) -> SharedStream:

@@ -1,9 +1,10 @@
 """The host on a thread, its callers on others: the same connections as between processes."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
@@ -37,7 +38,23 @@ class Bright:
         self.may_step.set()
         self.open_streams: dict[int, int] = {}
         self.batches: list[int] = []
+        self.stepped: list[list[int]] = []
         self.has_begun = threading.Event()
+        self.num_waiting: Callable[[], int] = lambda: 0
+
+    def pile_up(self, asking: Sequence[Callable[[], object]], threads: Executor) -> list[Future]:
+        """Has all of them ask, the first alone and the others while it is stepped, in order."""
+        self.may_step.clear()
+        futures = [threads.submit(asking[0])]
+        assert self.has_begun.wait(15)
+        for number, ask in enumerate(asking[1:], start=1):
+            futures.append(threads.submit(ask))
+            for _ in range(3000):
+                if self.num_waiting() == number:
+                    break
+                threading.Event().wait(0.005)
+        self.may_step.set()
+        return futures
 
     def open(self) -> int:
         self.open_streams[len(self.open_streams)] = 0
@@ -54,7 +71,8 @@ class Bright:
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
         self.has_begun.set()
-        self.may_step.wait(10)
+        self.may_step.wait(15)
+        self.stepped.append([request.stream_id for request in requests])
         self.batches.append(len(requests))
         return [self._step(request) for request in requests]
 
@@ -68,9 +86,10 @@ class Bright:
 
 
 @contextmanager
-def hosted(folder: Path) -> Iterator[tuple[Bright, str]]:
+def hosted(folder: Path, max_batch: int = 8) -> Iterator[tuple[Bright, str]]:
     engine, address = Bright(), str(folder / "socket")
-    host = Host(engine, Listener(address, backlog=8, authkey=KEY))
+    host = Host(engine, Listener(address, backlog=8, authkey=KEY), max_batch)
+    engine.num_waiting = host._asked.qsize
     threading.Thread(target=host.serve, daemon=True).start()
     yield engine, address
 
@@ -97,26 +116,45 @@ def test_a_frame_goes_there_and_its_mask_comes_back(tmp_path):
 def test_what_waits_of_several_callers_is_one_batch(tmp_path):
     with hosted(tmp_path) as (bright, address), ThreadPoolExecutor() as threads:
         callers = [caller(address) for _ in range(4)]
-        streams = [each.open() for each in callers]
-        bright.may_step.clear()
-        steps = [
-            threads.submit(each.step, [request(stream)])
-            for each, stream in zip(callers[:1], streams[:1], strict=True)
-        ]
-        bright.has_begun.wait(10)  # the first is being stepped; the others wait behind it
-        arrived = threading.Barrier(4)
-
-        def ask(each: RemoteEngine, stream: int) -> object:
-            arrived.wait(10)
-            return each.step([request(stream)])
-
-        steps += [threads.submit(ask, *each) for each in zip(callers[1:], streams[1:], strict=True)]
-        arrived.wait(10)
-        threading.Event().wait(0.2)  # for what they said to get there
-        bright.may_step.set()
-        answers = [step.result(10) for step in steps]
+        asking = [partial(each.step, [request(each.open())]) for each in callers]
+        answers = [step.result(15) for step in bright.pile_up(asking, threads)]
     assert all(isinstance(answer[0], StepResult) for answer in answers)
     assert bright.batches == [1, 3]
+
+
+def test_callers_that_go_on_asking_meet_in_every_tick(tmp_path, monkeypatch):
+    """The window is long here, so that a machine that is busy does not decide."""
+    monkeypatch.setattr("sam2_rt.remote.host.window_s", lambda _tick_s: 15.0)
+
+    def go_on(engine: RemoteEngine, stream: int) -> None:
+        for pts in range(5):
+            engine.step([request(stream, pts)])
+        engine.hang_up()
+
+    with hosted(tmp_path) as (bright, address), ThreadPoolExecutor() as threads:
+        callers = [caller(address) for _ in range(4)]
+        asking = [partial(go_on, each, each.open()) for each in callers]
+        for done in bright.pile_up(asking, threads):
+            done.result(30)
+    assert bright.batches == [1, 4, 4, 4, 4, 3]
+
+
+def test_of_more_than_fit_in_a_batch_the_oldest_go_first(tmp_path):
+    with hosted(tmp_path, max_batch=2) as (bright, address), ThreadPoolExecutor() as threads:
+        callers = [caller(address) for _ in range(6)]
+        asking = [partial(each.step, [request(each.open())]) for each in callers]
+        for done in bright.pile_up(asking, threads):
+            done.result(15)
+    assert bright.stepped == [[0], [1, 2], [3, 4], [5]]
+
+
+def test_a_caller_with_more_than_fit_gets_several_batches(tmp_path):
+    with hosted(tmp_path, max_batch=2) as (bright, address):
+        engine = caller(address)
+        streams = [engine.open() for _ in range(5)]
+        answers = engine.step([request(stream, 7) for stream in streams])
+    assert [answer.pts for answer in answers] == [7] * 5
+    assert bright.batches == [2, 2, 1]
 
 
 def test_a_fault_is_the_answer_of_its_own_request(tmp_path):
