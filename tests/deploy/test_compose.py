@@ -97,6 +97,7 @@ ONLY_CHART = {
     "STREAMER_COMPILED_ROWS": "the service's default",
     "STREAMER_IMAGE_SIZE": "the service's default",
     "STREAMER_MAX_SESSIONS": "the service's default",
+    "STREAMER_STEP_BUDGET_MS": "the service's default",
     "STREAMER_RETRY_AFTER_S": "the service's default",
     "STREAMER_DRAIN_SPREAD_S": "the service's default",
 }

@@ -20,6 +20,8 @@ WRONG_VALUES = [
     {"weights": {"image": "example.org/weights:1"}},
     {"weights": {"file": "/etc/passwd"}},
     {"sessions": {"max": 0}},
+    {"sessions": {"stepBudgetMs": 0}},
+    {"settings": {"step_budget_ms": 33}},
     {"resources": {"limits": None}},
     {"media": {"mode": "bridge"}},
     {"media": {"ports": {"last": 70_000}}},

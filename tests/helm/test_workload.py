@@ -240,13 +240,6 @@ def test_only_who_is_named_reads_metrics():
     assert rule["from"] == [{"namespaceSelector": {}}]
 
 
-def test_a_gateway_does_not_lead_to_what_pods_ask_each_other():
-    blocked, everything = the("HTTPRoute", rendered("stunner"))["spec"]["rules"]
-    assert blocked["matches"] == [{"path": {"type": "PathPrefix", "value": "/internal"}}]
-    assert "backendRefs" not in blocked
-    assert everything["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
-
-
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("address", METADATA_SERVERS + NEAR)
 def test_the_service_leaves_near_candidates_out_where_no_relay_is_near(

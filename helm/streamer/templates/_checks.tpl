@@ -69,6 +69,9 @@
 {{- if and (eq $weights.source "imageVolume") (not $weights.image) -}}
 {{- fail "weights.image is empty: weights.source imageVolume mounts it" -}}
 {{- end -}}
+{{- if and (eq $weights.source "imageVolume") (semverCompare "<1.31-0" (include "streamer.kubeVersion" .)) -}}
+{{- fail (printf "weights.source imageVolume needs Kubernetes 1.31, this is %s: choose initDownload or pvc" (include "streamer.kubeVersion" .)) -}}
+{{- end -}}
 {{- if and (eq .Values.cache.type "pvc") (not .Values.cache.existingClaim) -}}
 {{- fail "cache.existingClaim is empty: cache.type pvc mounts it" -}}
 {{- end -}}

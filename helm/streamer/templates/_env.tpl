@@ -42,6 +42,10 @@
 {{- end }}
 - name: STREAMER_MAX_SESSIONS
   value: {{ int .Values.sessions.max | quote }}
+{{- with .Values.sessions.stepBudgetMs }}
+- name: STREAMER_STEP_BUDGET_MS
+  value: {{ . | quote }}
+{{- end }}
 - name: STREAMER_RETRY_AFTER_S
   value: {{ int .Values.sessions.retryAfterSeconds | quote }}
 - name: STREAMER_DRAIN_TIMEOUT_S

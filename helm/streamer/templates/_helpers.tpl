@@ -72,6 +72,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{- /* What clients ask for. Not what pods ask each other, nor probes and metrics. Eight at most: a rule of an
+HTTPRoute had no room for more before Gateway API 1.1. */ -}}
+{{- define "streamer.publicPaths" -}}
+{{- list "/web" "/config" "/offer" "/whip" "/whep" "/sessions" "/sources" | toJson -}}
+{{- end -}}
+
+{{- define "streamer.kubeVersion" -}}
+{{- .Capabilities.KubeVersion.Version -}}
+{{- end -}}
+
 {{- define "streamer.checkpoint" -}}
 {{- if has .Values.weights.source (list "pvc" "imageVolume") -}}
 /weights/{{ .Values.weights.file }}
