@@ -15,23 +15,26 @@ import numpy as np
 import pytest
 from aiortc import RTCRtpReceiver, RTCRtpSender
 from fake_viewer import eventually
-from lossy import Kind, Link, lossy
 from served import serving
 
 import streamer.media.peer
 from fake_engine import NO_LOGITS, FakeEngine
+from load.lossy_link import Kind, Link, lossy
 from sam2_rt.engine import StepRequest, StepResult
 from streamer.client import Client, Masks, Point, ReturnedFrame
 from streamer.client.link import running
 from streamer.rtc.jitter_buffer import Intake, release_at_once
 
 log = logging.getLogger(__name__)
-"""How soon it recovers: a number of the machine, told and not asserted (--log-cli-level=INFO)."""
+"""How soon it recovers (--log-cli-level=INFO); `python -m load.lossy` says it in seconds."""
 
 HEIGHT, WIDTH, FPS = 96, 160, 30
 NUM_CODES = 16
 STRIPE = WIDTH // NUM_CODES
 BITS = 4
+SOON = 3 * FPS
+"""Frames of a source that a slow machine slows down, too: a quiet one needs 7 (0.25 s), the issue
+allows 30, and what lags for good takes ever more."""
 
 
 def coded(index: int) -> av.VideoFrame:
@@ -177,6 +180,7 @@ async def test_under_loss_every_answer_is_of_its_frame_and_nothing_lags_for_good
         assert viewer.unknown == 0
         link.loss = 0
         under_loss = viewer.lags()
+        assert under_loss <= before + SOON
         await eventually(lambda: viewer.lags() <= before + 1)
         log.info(
             "frames behind: before %s, under loss %s, after %s", before, under_loss, viewer.lags()
@@ -203,7 +207,9 @@ async def test_after_a_burst_that_nobody_repairs_a_key_frame_is_asked_for_and_al
         await eventually(lambda: link.burst == 0)
         end = viewer.newest()
         await eventually(lambda: viewer.newest_right > end)
-        log.info("right again %s frames of %s a second later", viewer.newest() - end, FPS)
+        late = viewer.newest() - end
+        log.info("right again %s frames of %s a second later", late, FPS)
+        assert late <= SOON
         assert intakes[0].gaps > 0
         await eventually(lambda: len(asked) > 0)
         await viewer.answered(20)

@@ -10,20 +10,28 @@ import random
 import re
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
+from typing import Any, Final
 
 import httpx
 import uvicorn
 
-_CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) typ host", re.IGNORECASE)
-_ANY_CANDIDATE = re.compile(r"a=(candidate:[^\r\n\\]*|end-of-candidates)(\r\n|\\r\\n)")
-_REPAIR = re.compile(r"a=rtpmap:(\d+) rtx/", re.IGNORECASE)
+_CANDIDATE: Final = re.compile(
+    r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) typ host", re.IGNORECASE
+)
+_ANY_CANDIDATE: Final = re.compile(r"a=(candidate:[^\r\n\\]*|end-of-candidates)(\r\n|\\r\\n)")
+_REPAIR: Final = re.compile(r"a=rtpmap:(\d+) rtx/", re.IGNORECASE)
+
+
+_Address = tuple[str, int]
 
 
 class Kind(Enum):
+    """Of datagrams, by their first bytes (RFC 7983)."""
+
     STUN = "stun"
     DATA = "dtls"
     """Of the data channels, and the handshake."""
@@ -37,7 +45,9 @@ class Link:
 
     def __init__(self, loss: float = 0.05, delay_s: float = 0.025, seed: int = 5) -> None:
         self.loss = loss
+        """Share of all datagrams, each way."""
         self.delay_s = delay_s
+        """Each way."""
         self.lost_kinds = set[Kind]()
         """Of which nothing arrives at all."""
         self.burst = 0
@@ -46,9 +56,10 @@ class Link:
         self.lost = Counter[Kind]()
         self.repairs = set[int]()
         """Payload types of retransmissions."""
-        self._chance = {way: random.Random(f"{seed} {way}") for way in ("up", "down")}
+        self._chance = {way: random.Random(f"{seed} {way}") for way in ("up", "down")}  # noqa: S311 (no secret)
 
     def loses(self, datagram: bytes, way: str) -> bool:
+        """Whether this one does not arrive; counts it."""
         kind = self.kind(datagram)
         is_lost = self._chance[way].random() < self.loss or kind in self.lost_kinds
         if way == "up" and self.burst > 0 and kind in {Kind.VIDEO, Kind.REPAIR}:
@@ -58,6 +69,7 @@ class Link:
         return is_lost
 
     def kind(self, datagram: bytes) -> Kind:
+        """What it is."""
         if datagram[0] < 4:
             return Kind.STUN
         if datagram[0] < 128:
@@ -73,11 +85,11 @@ class Relay:
     def __init__(self, link: Link, target: int) -> None:
         self._link, self._target = link, ("127.0.0.1", target)
         self._sockets: list[socket.socket] = []
-        self._behind: dict[object, socket.socket] = {}
+        self._behind: dict[_Address, socket.socket] = {}
         self._front = self._open(self._take)
         self.port = self._front.getsockname()[1]
 
-    def _open(self, take: Callable[[bytes, object], None]) -> socket.socket:
+    def _open(self, take: Callable[[bytes, _Address], None]) -> socket.socket:
         made = socket.socket(type=socket.SOCK_DGRAM)
         made.setblocking(False)
         made.bind(("127.0.0.1", 0))
@@ -85,34 +97,35 @@ class Relay:
         self._sockets.append(made)
         return made
 
-    def _read(self, readable: socket.socket, take: Callable[[bytes, object], None]) -> None:
+    def _read(self, readable: socket.socket, take: Callable[[bytes, _Address], None]) -> None:
         try:
             while True:
                 take(*readable.recvfrom(65_536))
         except (BlockingIOError, ConnectionRefusedError):  # all read; the service left a port
             return
 
-    def _take(self, datagram: bytes, viewer: object) -> None:
+    def _take(self, datagram: bytes, viewer: _Address) -> None:
         behind = self._behind.get(viewer)
         if behind is None:
             behind = self._behind[viewer] = self._open(partial(self._give_back, viewer))
         self._pass(datagram, "up", behind, self._target)
 
-    def _give_back(self, viewer: object, datagram: bytes, _service: object) -> None:
+    def _give_back(self, viewer: _Address, datagram: bytes, _service: _Address) -> None:
         self._pass(datagram, "down", self._front, viewer)
 
-    def _pass(self, datagram: bytes, way: str, sender: socket.socket, target: object) -> None:
+    def _pass(self, datagram: bytes, way: str, sender: socket.socket, target: _Address) -> None:
         if not self._link.loses(datagram, way):
             loop = asyncio.get_running_loop()
             loop.call_later(self._link.delay_s, self._send, sender, datagram, target)
 
-    def _send(self, sender: socket.socket, datagram: bytes, target: object) -> None:
+    def _send(self, sender: socket.socket, datagram: bytes, target: _Address) -> None:
         try:
             sender.sendto(datagram, target)
         except OSError:  # closed meanwhile, or nobody is there any more
             return
 
     def close(self) -> None:
+        """Nothing passes any more."""
         for one in self._sockets:
             asyncio.get_running_loop().remove_reader(one)
             one.close()
@@ -125,7 +138,13 @@ class Proxy:
         self._link, self._http = link, http
         self.relays: list[Relay] = []
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """One request."""
         body, has_more = b"", True
         while has_more:
             message = await receive()
