@@ -36,7 +36,7 @@ _Message = Annotated[_Said, Field(discriminator="type")]
 
 
 class Prompts(BaseModel):
-    """Body: messages of the control channel (`prompt`, `undo`, `remove`) and `detection`, in order."""
+    """Body: messages as on the control channel: `prompt`, `undo`, `remove`; and `detection`."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
     messages: Annotated[
