@@ -69,9 +69,19 @@ within sh -c "$ask" >"$scratch/log" 2>&1 || no_network "containers reach no pack
 torch=$(sed -n 's/^torch==\([^ ]*\).*/\1/p' deploy/requirements-cpu.txt)
 grep -qF "$torch" "$scratch/log" || no_network "the index of torch does not offer $torch"
 
-try "${build[@]}" --target cpu --build-arg BASE="$base" "${arguments[@]}" "${volumes[@]}" "$@" \
-    --file deploy/Containerfile --tag "localhost/streamer:$version-cpu" .
+# image TAG ARGUMENTS...: builds it, and forgets what the tag named before. The layers that both have stay for the next
+# build; without this each change of the code would leave gigabytes.
+image() {
+    local tag=$1 before after
+    before=$(podman image inspect --format '{{.Id}}' "$tag" 2>/dev/null) || before=
+    try "${build[@]}" --tag "$tag" "${@:2}"
+    after=$(podman image inspect --format '{{.Id}}' "$tag")
+    [ -z "$before" ] || [ "$before" = "$after" ] || podman rmi "$before" || echo "$before is in use"
+}
+
+of_cpu=(--build-arg BASE="$base" "${arguments[@]}" "${volumes[@]}" "$@" --file deploy/Containerfile .)
+image localhost/streamer-test-build --target build-cpu "${of_cpu[@]}"
+image "localhost/streamer:$version-cpu" --target cpu "${of_cpu[@]}"
 for one in coturn prometheus; do
-    try "${build[@]}" --target "$one" --file tests/deploy/tools.Containerfile \
-        --tag "localhost/streamer-test-$one" tests/deploy
+    image "localhost/streamer-test-$one" --target "$one" --file tests/deploy/tools.Containerfile tests/deploy
 done

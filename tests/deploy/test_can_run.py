@@ -221,11 +221,31 @@ LOST = "echo 'E: Temporary failure resolving deb.debian.org'; exit 1"
 def test_the_network_s_faults_are_told_from_ours(
     tree: Path, program: str, text: str, code: int, last: str
 ):
-    write(tree / "bin/podman", '[ "$1" != image ]')  # there is no base yet
+    write(tree / "bin/podman", '[ "$1 $2" != "image exists" ]')  # there is no base yet
     write(tree / "bin/mmdebstrap", 'for last; do :; done; echo >"$last"')
     write(tree / "bin" / program, text)
     found, lines = run(tree, "images.sh")
     assert (found, lines[-1:]) == (code, [last] if last else lines[-1:])
+
+
+def test_a_build_forgets_what_its_tag_named_before(tree: Path):
+    """As the store would be full after some dozen changes of the code."""
+    podman = """case "$1 $2" in
+        "image inspect") tail -n 1 "$IDS" ;;
+        rmi*) echo "$2" >>"$IDS.removed" ;;
+    esac"""
+    write(tree / "bin/podman", podman)
+    write(
+        tree / "bin/buildah",
+        f'{WELL["buildah"]}; [ "$1" != bud ] || echo $(($(tail -n 1 "$IDS") + 1)) >>"$IDS"',
+    )
+    ids = tree / "ids"
+    ids.write_text("100\n")
+    assert run(tree, "images.sh", IDS=str(ids))[0] == 0
+    *before, last = ids.read_text().split()
+    assert (tree / "ids.removed").read_text().split() == before
+    assert len(before) == 4
+    assert last not in before
 
 
 def test_ci_runs_the_files_with_containers_by_themselves():
