@@ -14,10 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import grey_frames
+from fake_viewer import eventually
 from pydantic import SecretStr, ValidationError
 from test_client_resume import TRACK, first_after, free_port, goes_on, is_ready, track_something
 
-from streamer.client import Client
+from streamer.client import Client, Masks
 from streamer.client.errors import ServiceFull
 from streamer.config import Settings
 from streamer.media_workers import share_of
@@ -88,7 +89,7 @@ async def prompt_over_http(http: httpx.AsyncClient, url: str, client: Client) ->
     return answer.json()["answers"]
 
 
-async def test_they_share_viewers_and_one_that_dies_takes_only_its_own_along():
+async def test_they_share_viewers_outlive_the_engine_and_one_that_dies_takes_its_own_along():
     async with (
         program(media_workers=2, max_sessions=4) as running,
         httpx.AsyncClient() as http,
@@ -106,6 +107,8 @@ async def test_they_share_viewers_and_one_that_dies_takes_only_its_own_along():
                 [answer] = await prompt_over_http(new, running.url, clients[0])
                 assert answer["type"] == "ack"
 
+        await outlive_their_engine(running, clients)
+
         [victim, other] = running.pids("media")
         engines = running.pids("engine")
         os.kill(victim, signal.SIGKILL)
@@ -119,6 +122,36 @@ async def test_they_share_viewers_and_one_that_dies_takes_only_its_own_along():
         await stack.aclose()
         running.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(running.process.wait(), 60) == 0
+
+
+async def outlive_their_engine(running: Program, clients: Sequence[Client]) -> None:
+    """It is killed; each viewer goes on where its object was seen last, and connects to nothing."""
+    media, [engine] = running.pids("media"), running.pids("engine")
+    before = [await index_after(client, 20) for client in clients]
+    os.kill(engine, signal.SIGKILL)
+    for masks in await asyncio.gather(*map(first_anew, clients, before)):
+        goes_on(masks)
+    assert [client.stats.moves for client in clients] == [0] * len(clients)
+    await eventually(lambda: running.pids("engine") not in ([], [engine]))
+    assert running.pids("media") == media
+
+
+async def index_after(client: Client, index: int) -> int:
+    """Of a frame with its track, that was not among the stream's first."""
+    async with asyncio.timeout(30):
+        async for masks in client.masks():
+            if masks.frame.index > index and masks.frame.objects:
+                return masks.frame.index
+    raise AssertionError("the masks ended")
+
+
+async def first_anew(client: Client, before: int) -> Masks:
+    """The first masks of another engine, which counts its frames from 0, that hold a track."""
+    async with asyncio.timeout(60):
+        async for masks in client.masks():
+            if masks.frame.index < before and masks.frame.objects:
+                return masks
+    raise AssertionError("the masks ended")
 
 
 async def moved_on(client: Client) -> bool:
