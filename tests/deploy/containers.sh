@@ -65,6 +65,10 @@ reason=$(tests/deploy/can_run.sh machine) || no_containers "$reason"
 install || no_containers "apt-get does not install them"
 CONTAINERS_CONF=$PWD/tests/deploy/containers.conf
 export CONTAINERS_CONF
+# What a run that was killed left, which may hold compose's ports.
+{ podman ps --all --quiet --filter name=^streamer-test || true; } | while read -r id; do
+    podman rm --force --time=1 "$id" || true
+done
 reason=$(tests/deploy/can_run.sh container) || no_containers "$reason"
 if ! reason=$(tests/deploy/can_run.sh network); then
     leave_out STREAMER_TEST_NO_COMPOSE "$reason"

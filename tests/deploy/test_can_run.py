@@ -156,6 +156,7 @@ def test_a_machine_that_can_is_told_the_image(tree: Path):
     [
         ("bin/id", "echo 1000", "not root"),
         ("bin/podman", f"DRIVER=vfs; {WELL['podman']}", "the store is vfs"),
+        ("bin/podman", "exit 125", "no image can be imported"),
         ("bin/apt-get", "exit 100", "apt-get does not install them"),
         ("tests/deploy/images.sh", "echo the net is gone; exit 75", "no images: the net is gone"),
     ],
@@ -169,6 +170,15 @@ def test_what_a_machine_cannot_do_is_a_reason_and_an_error_where_it_has_to(
     assert (code, list(told)) == (0, ["STREAMER_TEST_NO_CONTAINERS"])
     assert told["STREAMER_TEST_NO_CONTAINERS"].startswith(reason)
     assert exported(tree, CONTAINERS="1") == (1, {})
+
+
+def test_containers_that_a_killed_run_left_are_removed(tree: Path):
+    podman = f'{WELL["podman"]}; [ "$1" != ps ] || printf "a\\nb\\n"; echo "$*" >>"$LOG"'
+    write(tree / "bin/podman", podman)
+    assert exported(tree, LOG=str(tree / "log"))[0] == 0
+    removed = [line for line in (tree / "log").read_text().splitlines() if line.startswith("rm ")]
+    assert [line.split()[-1] for line in removed][:2] == ["a", "b"]
+    assert "--filter name=^streamer-test" in (tree / "log").read_text()
 
 
 @pytest.mark.parametrize("mode", ["auto", "1"])
