@@ -1,6 +1,7 @@
 """A viewer in a real browser: Chromium with a file for its camera, driven by playwright."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Final
 
 from playwright.async_api import Browser, Error, Page, async_playwright
 
+from load.recovery import Recovery
 from load.scene import Scene
 
 __all__ = ["CHROMIUM", "Browser", "BrowserError", "BrowserViewer", "Taken", "browsing", "chromium"]
@@ -84,6 +86,15 @@ class BrowserViewer:
     async def take(self) -> Taken:
         """What came since the last time."""
         return Taken(**await self._page.evaluate("viewer.take()"))
+
+    async def recovers(self, patience_s: float) -> Recovery:
+        """Waits for what is right, of frames that are encoded from now on.
+
+        A mask is, when its track is VISIBLE: the page does not know the truth.
+        """
+        found = await self._page.evaluate("(seconds) => viewer.recovers(seconds)", patience_s)
+        mask_s, picture_s = (math.inf if one is None else float(one) for one in found)
+        return Recovery(mask_s, picture_s)
 
     async def end(self) -> None:
         """Leaves."""

@@ -37,6 +37,8 @@ class BrowserViewer {
   #masks = []; // [RTP timestamp, when they came, whether all objects were in sight]
   #pictures = []; // [RTP timestamp of the frame as it was sent, when it was shown]
   #numSent = 0;
+  #newestRtp = 0; // of what was sent
+  #expected = null; // {after, beganMs, found, resolve} of recovers()
   #lost = null;
 
   constructor(client, clock) {
@@ -63,6 +65,7 @@ class BrowserViewer {
       if (!this.#clock.isSettled) this.#clock.send(rtp, atMs);
       this.#encodedMs.set(rtp, atMs);
       this.#numSent += 1;
+      this.#newestRtp = rtp;
     });
     if (!canTell) throw new Error("this browser does not tell which frames it sends");
     this.#play(this.#own, stream);
@@ -70,7 +73,9 @@ class BrowserViewer {
     this.#watch(this.#own, ({ captureTime }) => this.#clock.show(captureTime, captureTime));
     this.#watch(this.#returned, ({ rtpTimestamp }) => {
       const inRtp = this.#client.sentTimestamp(rtpTimestamp);
-      if (inRtp !== null) this.#pictures.push([inRtp, performance.now()]);
+      if (inRtp === null) return;
+      this.#pictures.push([inRtp, performance.now()]);
+      if (this.#awaits("picture", inRtp) && numberIn(this.#returned) !== null) this.#find("picture");
     });
   }
 
@@ -91,6 +96,31 @@ class BrowserViewer {
   #see({ inRtp, objects }) {
     const inSight = objects.length > 0 && objects.every(({ state }) => state === "visible");
     this.#masks.push([inRtp, performance.now(), inSight]);
+    if (inSight && this.#awaits("mask", inRtp)) this.#find("mask");
+  }
+
+  #awaits(what, rtp) {
+    return this.#expected?.found[what] === null && ((rtp - this.#expected.after) | 0) > 0;
+  }
+
+  #find(what) {
+    const { beganMs, found, resolve } = this.#expected;
+    found[what] = (performance.now() - beganMs) / 1000;
+    if (found.mask !== null && found.picture !== null) resolve();
+  }
+
+  /**
+   * Seconds to the first mask in sight and to the first readable picture of frames that are encoded
+   * from now on; null: not in time.
+   */
+  async recovers(patienceS) {
+    const found = { mask: null, picture: null };
+    await new Promise((resolve) => {
+      this.#expected = { after: this.#newestRtp, beganMs: performance.now(), found, resolve };
+      setTimeout(resolve, 1000 * patienceS);
+    });
+    this.#expected = null;
+    return [found.mask, found.picture];
   }
 
   /** Whether it is known when frames were captured. */
