@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sam2_rt.tracking.prompt import Undo
 from streamer.http.described import body_of, refused
@@ -16,6 +16,7 @@ from streamer.http.refusal import read_body, require_token, require_type, servic
 from streamer.protocol import (
     MAX_PROMPTS_WAITING,
     AckMessage,
+    AutoMessage,
     ErrorMessage,
     PromptMessage,
     ProtocolError,
@@ -24,28 +25,43 @@ from streamer.protocol import (
 )
 from streamer.session.conversation import Conversation
 from streamer.session.detection import DetectionMessage
+from streamer.session.prompt_queue import Answers as _Answers
 from streamer.session.prompt_queue import Asked, GivenUp, Reply
 from streamer.session.stay import Stay, UnknownSession
 
 _STEP_S: Final = 5.0
 """For the steps that carry the messages out; a session without video makes none."""
+_SEARCH_S: Final = 30.0
+"""The same with an `auto`, whose grid takes a second on two cores, and more where others step."""
 _RETRY_S: Final = 1
 
 _Said = PromptMessage | DetectionMessage | UndoMessage | RemoveMessage
-_Message = Annotated[_Said, Field(discriminator="type")]
+_Message = Annotated[_Said | AutoMessage, Field(discriminator="type")]
 
 
 class Prompts(BaseModel):
-    """Body: messages as on the control channel: `prompt`, `undo`, `remove`; and `detection`."""
+    """Body: messages as on the control channel (`prompt`, `undo`, `remove`, one `auto`), and
+    `detection`.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
     messages: Annotated[
         tuple[_Message, ...], Field(min_length=1, max_length=MAX_PROMPTS_WAITING, strict=False)
     ]
 
+    @field_validator("messages")
+    @classmethod
+    def _search_once(cls, messages: tuple[_Said | AutoMessage, ...]) -> object:
+        if sum(isinstance(message, AutoMessage) for message in messages) > 1:
+            raise ValueError("more than one `auto`")
+        return messages
+
 
 class Answers(BaseModel):
-    """What became of each message, in the order of the messages."""
+    """What became of each message, in the order of the messages.
+
+    An `auto` has an ack of each track that began, all with its seq, or one error.
+    """
 
     answers: list[AckMessage | ErrorMessage]
 
@@ -71,36 +87,43 @@ async def post_prompts(request: Request, session_id: str) -> Answers:
         return Answers(answers=await _carry_out(stay, said.messages))
 
 
-async def _carry_out(stay: Stay, messages: Sequence[_Said]) -> list[AckMessage | ErrorMessage]:
+async def _carry_out(
+    stay: Stay, messages: Sequence[_Said | AutoMessage]
+) -> list[AckMessage | ErrorMessage]:
     """All of them. Raises ProtocolError, TimeoutError, or UnknownSession when the session ends."""
     conversation = stay.session.conversation
-    loop = asyncio.get_running_loop()
-    answers: list[asyncio.Future[AckMessage | ErrorMessage]] = [
-        loop.create_future() for _ in messages
+    answers: list[_Answers] = [asyncio.get_running_loop().create_future() for _ in messages]
+    pairs = list(zip(messages, answers, strict=True))
+    wishes = [(m, answer) for m, answer in pairs if isinstance(m, AutoMessage)]
+    items = [
+        _item(m, answer, conversation) for m, answer in pairs if not isinstance(m, AutoMessage)
     ]
-    items = [_item(m, _settling(a), conversation) for m, a in zip(messages, answers, strict=True)]
-    conversation.put_all(items)
+    if items:
+        conversation.put_all(items)
     end = asyncio.create_task(stay.has_ended.wait())
     all_done = asyncio.gather(*answers)
     try:
-        async with asyncio.timeout(_STEP_S):
+        for message, answer in wishes:
+            conversation.wish(message, answer)
+        async with asyncio.timeout(_SEARCH_S if wishes else _STEP_S):
             await asyncio.wait((all_done, end), return_when=asyncio.FIRST_COMPLETED)
         if not all_done.done():
             raise UnknownSession(stay.session.session_id)
-        return all_done.result()
+        return [answer for part in all_done.result() for answer in part]
     finally:
         conversation.withdraw(items)
         end.cancel()
-        all_done.cancel()
+        all_done.cancel()  # a search that goes on finds that nobody waits
 
 
-def _settling(answer: asyncio.Future[AckMessage | ErrorMessage]) -> Reply:
+def _settling(answer: _Answers) -> Reply:
     """A step may still answer who does not wait any more."""
-    return lambda said: None if answer.done() else answer.set_result(said)
+    return lambda said: None if answer.done() else answer.set_result([said])
 
 
-def _item(message: _Said, reply: Reply, conversation: Conversation) -> Asked | GivenUp:
+def _item(message: _Said, answer: _Answers, conversation: Conversation) -> Asked | GivenUp:
     """Raises ProtocolError `bad_prompt`."""
+    reply = _settling(answer)
     if isinstance(message, RemoveMessage):
         return GivenUp(message.seq, message.track_id, reply)
     if isinstance(message, UndoMessage):
@@ -129,5 +152,5 @@ def _refusals() -> Iterator[None]:
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, words, headers, error.code) from error
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, words, code=error.code) from error
     except TimeoutError as error:
-        words = f"no frame took all of it up within {_STEP_S:g} s; what was left is withdrawn"
+        words = "no frame took all of it up in time; what was left is withdrawn"
         raise Problem(HTTPStatus.GATEWAY_TIMEOUT, words) from error

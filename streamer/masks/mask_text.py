@@ -7,8 +7,8 @@
 
 `size` is that of the grid, rows and columns; the grid covers the whole frame. `counts` is what
 pycocotools writes. `pts` is when the frame was captured, in ticks of 1/90000 s: of a file the place
-in it, of a camera since the session began; unlike RTP timestamps it does not wrap. Other values mean
-the same as in mask_frame.MaskFrame, null where that has none.
+in it, of a camera since the session began; unlike RTP timestamps it does not wrap. Other values
+mean the same as in mask_frame.MaskFrame, null where that has none.
 """
 
 import json

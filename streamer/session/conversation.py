@@ -10,7 +10,7 @@ from sam2_rt.tracking.prompt import Prompt, Undo
 from streamer import protocol
 from streamer.protocol import ProtocolError
 from streamer.session.handover import Resumed
-from streamer.session.prompt_queue import Asked, GivenUp, PromptQueue
+from streamer.session.prompt_queue import Answers, Asked, GivenUp, PromptQueue, Reply
 from streamer.session.session_limits import SessionLimits
 from streamer.session.viewer import Arrival
 from streamer.telemetry.metrics import Metrics
@@ -41,8 +41,8 @@ class Conversation:
     def __init__(self, say: Callable[[str], None], metrics: Metrics, limits: SessionLimits) -> None:
         self.on_configure: Callable[[protocol.ConfigureMessage], None] = lambda _message: None
         """Takes another output up and has it answered; may raise ProtocolError."""
-        self.on_auto: Callable[[protocol.AutoMessage], None] = lambda _message: None
-        """Looks for objects; may raise ProtocolError."""
+        self.on_auto: Callable[[protocol.AutoMessage, Answers | None], None] = lambda *_wish: None
+        """Looks for objects; may raise ProtocolError. Who is not the viewer waits for answers."""
         self.on_masks: Callable[[protocol.MasksMessage], None] = lambda _message: None
         """Takes another form of mask messages up and answers."""
         self.prompt_seq: int | None = None
@@ -101,8 +101,7 @@ class Conversation:
             elif isinstance(message, protocol.ConfigureMessage):
                 self.on_configure(message)
             elif isinstance(message, protocol.AutoMessage):
-                self._limits.prompts.spend(1, message.seq)
-                self.on_auto(message)
+                self.wish(message)
             elif isinstance(message, protocol.MasksMessage):
                 self.on_masks(message)
             else:
@@ -114,9 +113,14 @@ class Conversation:
         """An id for a new track, for who does not choose one."""
         return self._limits.tracks.name()
 
-    def put(self, asked: Asked) -> None:
-        """One more prompt, as if the viewer had said it. Raises ProtocolError `busy`."""
-        self._prompts.put(asked)
+    def wish(self, message: protocol.AutoMessage, answers: Answers | None = None) -> None:
+        """Has objects looked for. Raises ProtocolError `busy` or `too_many_prompts`."""
+        self._limits.prompts.spend(1, message.seq)
+        self.on_auto(message, answers)
+
+    def put(self, asked: Sequence[Asked]) -> None:
+        """Prompts as if the viewer had said them; all, or none: raises ProtocolError `busy`."""
+        self._prompts.put_all(asked)
 
     def put_all(self, items: Sequence[Asked | GivenUp]) -> None:
         """Prompts and removals from beside the viewer, who hears of their tracks by events.
@@ -217,9 +221,9 @@ class Conversation:
             (asked.reply or self.say)(self._refusal(error))
         self._restored = tuple(restored)
 
-    def refuse(self, error: ProtocolError) -> None:
-        """Tells that a message was not carried out, and counts it."""
-        self.say(self._refusal(error))
+    def refuse(self, error: ProtocolError, reply: Reply | None = None) -> None:
+        """Tells that a message was not carried out, and counts it; the viewer, if no other."""
+        (reply or self.say)(self._refusal(error))
 
     def say(self, message: protocol.Message) -> None:
         """Says it now; an event not before the greeting."""

@@ -90,6 +90,18 @@ def choose(
     return chosen
 
 
+def apart(
+    masks: Sequence[NDArray[np.bool_]], taken: Sequence[NDArray[np.bool_]]
+) -> list[NDArray[np.bool_]]:
+    """Those of the masks [h, w] that are not empty, nor overlap `taken` or one before them."""
+    known, kept = list(taken), list[NDArray[np.bool_]]()
+    for mask in masks:
+        if mask.any() and all(_overlap(mask, other) <= MAX_OVERLAP for other in known):
+            known.append(mask)
+            kept.append(mask)
+    return kept
+
+
 def free_ids(used: Sequence[int], count: int) -> list[int]:
     """The lowest `count` track ids from 1 on that are not in use."""
     return [n for n in range(1, len(used) + count + 1) if n not in used][:count]

@@ -1,5 +1,6 @@
 """PromptQueue: what a viewer asked for and no step took up yet. Bounded, and nothing is dropped."""
 
+from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from typing import Literal
 from sam2_rt.tracking.prompt import Prompt, Undo
 from streamer.protocol import MAX_PROMPTS_WAITING, AckMessage, ErrorMessage, ProtocolError
 
-PromptKind = Literal["points", "box", "mask", "clear", "undo", "remove"]
+PromptKind = Literal["points", "box", "mask", "clear", "undo", "remove", "auto"]
 Reply = Callable[[AckMessage | ErrorMessage], None]
+Answers = Future[list[AckMessage | ErrorMessage]]
+"""To an `auto`: an ack of each track that begins, or one error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,14 @@ class Asked:
     """Of the frame that the viewer saw, as the client sent it; None: the newest."""
     reply: Reply | None = None
     """Takes the answer; None: the viewer gets it."""
+    is_found: bool = False
+    """The service looked for the object: an `auto`."""
 
     @property
     def kind(self) -> PromptKind:
         """What it says most of all, for the metrics."""
+        if self.is_found:
+            return "auto"
         if isinstance(self.prompt, Undo):
             return "undo"
         if self.prompt.mask is not None:

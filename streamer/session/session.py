@@ -71,7 +71,7 @@ class Session:
             viewer, painter, self._conversation, tally, lambda: self._arrivals.dropped
         )
         self.display = Display(viewer, painter, self._conversation, tally)
-        self._finder = Finder(worker, painter, self._conversation)
+        self._finder = Finder(worker, painter, self._conversation, self._limits.tracks)
         self._told = deque[str](maxlen=_MAX_TOLD)
         """What was said of frames that are too large or too many."""
         self._last_arrival: Arrival | None = None

@@ -14,6 +14,7 @@ from loopback import OtherSide, connected
 from served import Served, serving
 
 from sam2_rt import rle
+from sam2_rt.engine import StepRequest, StepResult
 from streamer.http import prompts as app_prompts
 from streamer.protocol import MAX_PROMPTS_WAITING
 
@@ -210,6 +211,60 @@ async def test_a_detector_s_boxes_begin_tracks_that_the_answers_name():
         assert again["track_id"] == first["track_id"]
 
 
+AUTO = {"type": "auto", "seq": 5}
+
+
+async def test_objects_are_looked_for_and_each_track_that_begins_is_acknowledged():
+    async with machine() as robot:
+        (ack,) = await robot.ask({**AUTO, "how": "center"})
+        assert (ack["type"], ack["seq"], ack["track_id"]) == ("ack", 5, 1)
+        assert ack["applied_to"] == "exact"
+        (gone, ack) = await robot.ask(REMOVE, {**AUTO, "how": "grid"})
+        assert (gone["code"], ack["seq"], ack["track_id"]) == ("unknown_track", 5, 2)
+        await eventually(lambda: [o.track_id for o in robot.viewer.masks[-1].objects] == [1, 2])
+        assert robot.heard("ack") == [], "the viewer hears of them by events"
+        (full,) = await robot.ask({**AUTO, "how": "largest"})
+        assert (full["seq"], full["code"]) == (5, "too_many_tracks")
+        sample = robot.served.service.metrics.registry.get_sample_value
+        found = {"kind": "auto", "outcome": "applied"}
+        assert sample("streamer_prompts_total", found) == 2
+
+
+async def test_a_grid_that_finds_several_is_answered_with_as_many_acks():
+    async with machine() as robot:
+        answers = await robot.ask({**AUTO, "how": "grid"}, {**REMOVE, "track_id": 9})
+        assert [answer["seq"] for answer in answers] == [5, 5, 8], "in the order of the messages"
+        assert [answer.get("track_id") for answer in answers] == [1, 2, None]
+
+
+async def test_two_searches_at_a_time_are_refused():
+    async with machine() as robot:
+        twice = [{**AUTO, "seq": n, "how": "center"} for n in (1, 2)]
+        assert (await robot.post(*twice)).status_code == 400
+        assert (await robot.post({**AUTO, "how": "all"})).status_code == 400
+        assert robot.heard("event") == []
+
+
+async def test_a_search_that_nobody_waits_for_any_more_begins_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(app_prompts, "_SEARCH_S", 0.1)
+    async with machine() as robot:
+        (stay,) = robot.served.service._sessions.values()
+        step, may_go_on = robot.served.service.worker.step, asyncio.Event()
+
+        async def held(request: StepRequest) -> StepResult:
+            await may_go_on.wait()
+            return await step(request)
+
+        monkeypatch.setattr(robot.served.service.worker, "step", held)
+        assert (await robot.post({**AUTO, "how": "grid"})).status_code == 504
+        robot.viewer.tell(type="auto", seq=1, how="center")  # waits behind it
+        may_go_on.set()
+        await eventually(lambda: len(robot.heard("ack")) == 1)
+        assert [o.track_id for o in stay.session.last_result.masks] == [1], "the centre's alone"
+
+
 async def test_the_description_shows_what_may_be_said():
     async with machine() as robot:
         paths = (await robot.http.get("/openapi.json")).json()["paths"]
@@ -221,6 +276,7 @@ async def test_the_description_shows_what_may_be_said():
             "detection",
             "undo",
             "remove",
+            "auto",
         }
         assert "$defs" not in str(body)
         assert {"200", "404", "422", "429", "504"} <= set(post["responses"])

@@ -1,12 +1,14 @@
 import asyncio
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from fake_viewer import FakeViewer
+from fake_viewer import FakeViewer, eventually
 from session_stage import Stage, stage
 
 from fake_engine import FakeEngine
-from sam2_rt.engine import StepRequest, StepResult
+from sam2_rt.engine import StepRequest, StepResult, TrackMask, TrackState
+from sam2_rt.tracking.frame import Frame
 
 
 class Roomy(FakeEngine):
@@ -75,7 +77,8 @@ async def test_the_search_has_a_stream_of_its_own_in_small_steps_and_closes_it()
         viewer, running = await begun(here)
         await search(viewer, "largest", 1)
         probes = [count for stream_id, count in engine.asked if stream_id == 2]
-        assert sum(probes) == 64
+        assert sum(probes) == 64 + 1, "what is chosen is followed to the newest frame"
+        assert probes[-1] == 0
         assert max(probes) <= 4
         assert set(engine.streams) == {1}
         viewer.leave()
@@ -114,5 +117,125 @@ async def test_one_search_at_a_time():
             viewer.hear(type="auto", seq=seq, how="center")
             await asyncio.sleep(0.02)
         assert [(m["seq"], m["code"]) for m in viewer.said if m["type"] == "error"] == [(2, "busy")]
+        viewer.leave()
+        await running
+
+
+class Seeing(Roomy):
+    """A track is whatever is bright, if that was bright where it was prompted; else nothing.
+
+    Like the tracker, it finds the last eight frames again and takes the newest for an older one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[int, dict[int, np.ndarray]] = {}
+        self.good: dict[tuple[int, int], bool] = {}
+        """By stream and track: whether it was prompted on what is bright."""
+
+    def _step(self, request: StepRequest) -> StepResult | Exception:
+        result = super()._step(request)
+        luma = request.frame.planes[0]
+        kept = self.kept.get(request.stream_id, {}) | {request.frame.pts: luma}
+        self.kept[request.stream_id] = dict(list(kept.items())[-8:])
+        stream = self.streams[request.stream_id]
+        for prompt in request.prompts:
+            height, width = luma.shape
+            x, y = stream.centres[prompt.track_id]
+            seen = kept.get(prompt.pts, luma)
+            is_good = bool(seen[int(y * height), int(x * width)] > 128)
+            self.good[request.stream_id, prompt.track_id] = is_good
+        masks = tuple(self._seen(request, m.track_id) for m in result.masks)
+        return StepResult(
+            result.index, result.pts, masks, result.events, result.removals, result.prompts, 1
+        )
+
+    def _seen(self, request: StepRequest, track_id: int) -> TrackMask:
+        mask = request.frame.planes[0] > 128
+        mask &= self.good[request.stream_id, track_id]
+        logits = np.where(mask, 8.0, -8.0).astype(np.float32)
+        return TrackMask(track_id, TrackState.VISIBLE, 3.0, 0.9, mask, logits)
+
+
+def feed_disc(viewer: FakeViewer, pts: int) -> None:
+    """A bright disc of radius 20 that goes four pixels to the right with each frame."""
+    y, x = np.ogrid[:90, :240]
+    luma = np.where((x - 30 - 4 * pts) ** 2 + (y - 45) ** 2 < 20**2, 200, 50).astype(np.uint8)
+    grey = np.full((45, 120), 128, np.uint8)
+    viewer._frames.put_nowait(Frame(pts, (luma, grey, grey)))
+
+
+@pytest.mark.parametrize("how", ["grid", "largest"])
+async def test_what_moves_on_while_it_is_looked_for_is_found_where_it_is_by_then(
+    how: str, monkeypatch: pytest.MonkeyPatch
+):
+    engine = Seeing()
+    async with stage(engine) as here:
+        viewer = FakeViewer()
+        running = here.enter(viewer)
+        feed_disc(viewer, 1)
+        await viewer.until_masks(1)
+        pts, step = 1, here.worker.step
+
+        async def slow_step(request: StepRequest) -> StepResult:
+            nonlocal pts
+            result = await step(request)
+            for _ in range(2):
+                pts += 1
+                feed_disc(viewer, pts)
+                await eventually(lambda: engine.streams[1].index == pts - 1)  # noqa: B023
+            return result
+
+        monkeypatch.setattr(here.worker, "step", slow_step)
+        viewer.hear(type="auto", seq=7, how=how)
+        await eventually(lambda: len(here.session._conversation._prompts._waiting) == 1)
+        assert pts > 20, "the disc has left its place, and the frame those that are kept"
+        feed_disc(viewer, pts + 1)
+        ack = await viewer.until("ack")
+        assert (ack["track_id"], ack["applied_to"]) == (1, "exact")
+        assert engine.good[1, 1], "the track is the disc"
+        (track,) = here.session.last_result.masks
+        assert np.array_equal(track.mask, engine.kept[1][pts + 1] > 128)
+        assert here.count("prompts_total", kind="auto", outcome="applied") == 1
+        viewer.leave()
+        await running
+
+
+async def test_what_has_left_the_picture_meanwhile_is_not_begun(monkeypatch: pytest.MonkeyPatch):
+    engine = Seeing()
+    async with stage(engine) as here:
+        viewer = FakeViewer()
+        running = here.enter(viewer)
+        feed_disc(viewer, 1)
+        await viewer.until_masks(1)
+        step = here.worker.step
+
+        async def late_step(request: StepRequest) -> StepResult:
+            if request.prompts and len(request.prompts) == 1:  # those that were chosen
+                feed_disc(viewer, 1000)
+                await viewer.until_masks(2)
+            return await step(request)
+
+        monkeypatch.setattr(here.worker, "step", late_step)
+        viewer.hear(type="auto", seq=7, how="grid")
+        assert (await viewer.until("error"))["code"] == "nothing_found"
+        assert set(engine.streams) == {1}
+        viewer.leave()
+        await running
+
+
+async def test_a_search_keeps_to_the_tracks_that_the_session_may_have():
+    async with stage(Roomy()) as here:
+        viewer = FakeViewer()
+        running = here.enter(viewer, max_tracks=1)
+        viewer.feed(pts=1, height=90, width=160)
+        await viewer.until_masks(1)
+        assert len(await search(viewer, "grid", 1)) == 1
+        viewer.hear(type="ping", seq=9)
+        await viewer.until("pong")
+        assert [m for m in viewer.said if m["type"] == "error"] == []
+        viewer.hear(type="auto", seq=8, how="center")
+        told = await viewer.until("error")
+        assert (told["code"], "at most 1 tracks" in told["message"]) == ("too_many_tracks", True)
         viewer.leave()
         await running
