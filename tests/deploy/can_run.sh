@@ -33,6 +33,7 @@ machine() {
 }
 
 import() {
+    timeout 60 podman rmi --force "$image" >/dev/null 2>&1 # of the last time
     tar --create --directory="$(dirname "$(command -v busybox)")" --dereference --transform='s,^,bin/,' \
         busybox | timeout 60 podman import --quiet - "$image"
 }
