@@ -6,6 +6,7 @@
 #   network     besides: a bridge as compose makes one, a published port, names; compose's own ports
 set -uo pipefail
 stage=${1:?machine, container or network}
+export CONTAINERS_CONF=${CONTAINERS_CONF:-$(dirname "$(realpath "$0")")/containers.conf}
 image=localhost/streamer-probe
 runs=(timeout 60 podman --runtime runc run --read-only --cap-drop=ALL --security-opt=no-new-privileges)
 

@@ -16,6 +16,7 @@ REAL = [
     "dirname",
     "grep",
     "mktemp",
+    "realpath",
     "rm",
     "sed",
     "tail",
