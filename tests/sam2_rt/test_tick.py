@@ -104,6 +104,25 @@ def test_streams_of_all_ages_sizes_and_track_counts_get_what_each_gets_alone(mod
     assert max(float(step.max()) for stream in expected for step in stream) > -100
 
 
+def test_streams_of_different_rates_get_what_each_gets_alone(model, calls):
+    """The second has a frame for each second tick, the third for each third, with gaps."""
+    expected = alone(model)
+    streams, done = trackers(model), [0] * len(LENGTHS)
+    rates = (1, 2, 3)
+    sizes = []
+    for now in range(12):
+        live = [s for s in range(3) if now % rates[s] == 0 and done[s] < LENGTHS[s]]
+        sizes.append(len(live))
+        turns = [turn(streams[s], s, done[s]) for s in live]
+        for stream, found in zip(live, tick(calls, turns), strict=True):
+            logits = torch.stack([p.mask_logits for p in found])
+            wanted = expected[stream][done[stream]]
+            torch.testing.assert_close(logits, wanted, atol=2e-3, rtol=1e-3)
+            done[stream] += 1
+    assert done == list(LENGTHS)
+    assert sizes == [3, 1, 2, 2, 2, 1, 3, 1, 2, 1, 1, 0]
+
+
 def test_frames_of_all_streams_are_encoded_by_one_call_and_tracks_are_sought_by_one(
     model, calls, monkeypatch
 ):
