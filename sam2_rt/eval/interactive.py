@@ -186,20 +186,23 @@ def run_pass(
 
 
 def reach_back(video: LabelledVideo, begin: Begin, tracks: Tracks) -> None:
-    """Steps from the last clicked frame back to the first, told of the masks that clicks gave.
+    """Shows all clicked frames with the masks that clicks gave, then steps back from the last.
 
     A frame takes its mask from this if the nearest clicked frame comes after it; the others keep
-    what they have from the way there. (The published code lets all clicked frames condition each
-    other and the later of its two passes stand.)
+    what they have from the way there. (In the published code clicked frames condition those before
+    them on both ways, and the later of its two passes stands.)
     """
-    last = max((max(track.mended) for track in tracks.values()), default=0)
-    first = min((track.clicked[0] for track in tracks.values()), default=0)
+    clicked = sorted({index for track in tracks.values() for index in track.mended})
+    if len(clicked) < 2:  # nothing comes before the first
+        return
     follower = begin(len(video.object_ids))
-    annotated = set(video.annotated)
-    for index in range(last, first, -1):
+    for index in clicked:
         mended = {row: track.mended.get(index) for row, track in tracks.items()}
         told = [Prompt(r + 1, mask=m) for r, m in mended.items() if m is not None and m.any()]
-        masks = follower.step(video.frame(index), told)
+        follower.step(video.frame(index), told)
+    annotated = set(video.annotated)
+    for index in range(clicked[-1] - 1, clicked[0], -1):
+        masks = follower.step(video.frame(index), ())
         nearer = [row for row, track in tracks.items() if track.is_nearer_behind(index)]
         if index in annotated and nearer:
             truth = Truth.of(video, index)

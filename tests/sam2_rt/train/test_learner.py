@@ -181,6 +181,7 @@ def test_a_part_that_the_model_has_not_is_told():
 
 
 @pytest.mark.gpu
+@pytest.mark.timeout(900)  # what is compiled there is compiled anew
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.filterwarnings("ignore")  # torch warns of its own code
 def test_what_was_learned_compiled_in_bfloat16_on_a_gpu_goes_on_on_a_cpu(tmp_path: Path):
