@@ -1,6 +1,6 @@
 """An offer is answered by the pod that has room for it, maybe not the one that it came to."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -12,17 +12,22 @@ from streamer.fleet.placement import order
 from streamer.http.peer import is_from_peer, passed_back, passed_on
 from streamer.http.refusal import FOR_WANT_OF_PODS, service_of
 from streamer.service import Service
-from streamer.session.admission import Full
+from streamer.session.admission import Full, FullKind
 
 T = TypeVar("T")
 
 
 async def place(
-    request: Request, body: bytes, resume: str | None, here: Callable[[], Awaitable[T]]
+    request: Request,
+    body: bytes,
+    resume: str | None,
+    here: Callable[[], Awaitable[T]],
+    kinds: Collection[FullKind] = FOR_WANT_OF_PODS,
 ) -> T | Response:
     """The answer of `here`, or of another pod to the same request.
 
-    Raises what `here` raises; Full when nobody has room.
+    `kinds` of Full are those that another pod may have room in spite of. Raises what `here` raises;
+    Full when nobody has room.
     """
     service = service_of(request)
     if service.fleet.is_alone or is_from_peer(request.scope):
@@ -37,7 +42,7 @@ async def place(
         try:
             return await here()
         except Full as error:
-            if error.kind not in FOR_WANT_OF_PODS:  # the asker's own limits hold anywhere
+            if error.kind not in kinds:  # the asker's own limits hold anywhere
                 raise
             full = error
     if full is not None:

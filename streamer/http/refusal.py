@@ -20,7 +20,7 @@ from streamer.protocol import ProtocolError
 from streamer.rtc.fragment import FragmentError, FragmentRefused
 from streamer.rtc.offer import NoCandidates, OfferError, OfferRefused
 from streamer.service import Service
-from streamer.session.admission import Full
+from streamer.session.admission import Full, FullKind
 from streamer.session.stay import UnknownSession
 from streamer.session.term import TimeUp
 
@@ -29,7 +29,7 @@ _REASONS: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
 }
 """Why an offer is refused before it is read, for the metrics."""
-FOR_WANT_OF_PODS: Final = frozenset({"full", "no_ports", "not_ready"})
+FOR_WANT_OF_PODS: Final[frozenset[FullKind]] = frozenset({"full", "no_ports", "not_ready"})
 """Kinds of Full after which the viewer waits, as one more pod would end."""
 
 

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from streamer.http.described import body_of, refused
+from streamer.http.placing import place
 from streamer.http.problem import Problem
 from streamer.http.refusal import (
+    FOR_WANT_OF_PODS,
     full_problem,
     grant_of,
     read_body,
@@ -23,15 +25,17 @@ from streamer.http.refusal import (
 from streamer.http.sockets import admit_socket, close_socket, refuse_socket
 from streamer.picture.output import from_query
 from streamer.protocol import ProtocolError
-from streamer.session.admission import Full
+from streamer.session.admission import Full, FullKind
 from streamer.session.inbox import Inbox
 from streamer.session.stay import UnknownSession
 from streamer.session.term import TimeUp
-from streamer.sources.place import MAX_URL_CHARACTERS, Code, PlaceRefused
+from streamer.sources.place import MAX_URL_CHARACTERS, Code, PlaceRefused, is_of_the_network
 from streamer.sources.reading import Unreadable
 from streamer.sources.registry import Record, Registry, Wish
 from streamer.sources.source import Controlled, Source, State
 from streamer.until_first import until_first
+
+_FOR_WANT_OF_PODS: Final[frozenset[FullKind]] = FOR_WANT_OF_PODS | {"sources_full"}
 
 _STATUS: Final[dict[Code, HTTPStatus]] = {
     "bad_url": HTTPStatus.BAD_REQUEST,
@@ -89,6 +93,7 @@ def add_sources(app: FastAPI) -> None:
     app.post(
         "/sources",
         status_code=201,
+        response_model=SourceBody,
         dependencies=guarded,
         responses=refused(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
         openapi_extra=body_of(OpenSource),
@@ -101,23 +106,30 @@ def add_sources(app: FastAPI) -> None:
     app.websocket(f"{one}/control")(control_source)
 
 
-async def post_source(request: Request, response: Response) -> SourceBody:
+async def post_source(request: Request, response: Response) -> SourceBody | Response:
     """Opens a camera, a file or a device; its session begins with the first frame.
 
-    `?output=`, `strength` and `colour` say what those see who watch it, as with an offer.
+    `?output=`, `strength` and `colour` say what those see who watch it, as with an offer. A camera
+    is opened by the pod that has room for it; files and devices are those of the pod that is asked.
     """
     service = service_of(request)
     with _refusals():
         require_type(request, "application/json")
-        wish = OpenSource.model_validate_json(await read_body(request))
+        wish = OpenSource.model_validate_json(body := await read_body(request))
         output = from_query(request.query_params)
-        stay, record = await _registry_of(request.app).open(
-            Wish(wish.url, wish.loop, wish.resume), grant_of(request)
-        )
-    service.choose(record.session_id, output)
-    body = _body(record)
-    response.headers["Location"] = body.location
-    return body.model_copy(update={"resumed": stay.resumed})
+
+        async def here() -> SourceBody:
+            stay, record = await _registry_of(request.app).open(
+                Wish(wish.url, wish.loop, wish.resume), grant_of(request)
+            )
+            service.choose(record.session_id, output)
+            opened = _body(record).model_copy(update={"resumed": stay.resumed})
+            response.headers["Location"] = opened.location
+            return opened
+
+        if not is_of_the_network(wish.url):
+            return await here()
+        return await place(request, body, wish.resume, here, _FOR_WANT_OF_PODS)
 
 
 async def get_sources(request: Request) -> SourceList:

@@ -78,6 +78,11 @@ async def find(url: str, settings: SourceSettings) -> Place:
     raise PlaceRefused("not_allowed", words)
 
 
+def is_of_the_network(url: str) -> bool:
+    """Whether it names what any machine can reach, and not a file or a device of this one."""
+    return url.partition(":")[0].lower() in _DEFAULT_PORT
+
+
 def shown(url: str) -> str:
     """The URL without what may be secret: user, password, query; "" for what cannot be read."""
     try:

@@ -1,12 +1,16 @@
 """An offer comes to one pod and is answered by the one with room: over real HTTP, fake engines."""
 
+from pathlib import Path
+
 import httpx
 import jwt
 import pytest
 from clients import grey_frames
 from fake_viewer import eventually
+from films import write_film
 from loopback import OtherSide
 from pods import free_ports, pod, pods
+from rtsp import camera, require_camera
 from served import Served
 
 from streamer.client import Client, Point
@@ -55,6 +59,45 @@ async def test_a_pod_without_a_udp_port_asks_its_peers_and_says_503_at_last():
         assert (refused.status_code, refused.json()["code"]) == (503, "no_ports")
         assert "retry-after" in refused.headers
         assert sample(fleet[0], "offers_refused", reason="no_ports") == 1
+
+
+@pytest.mark.parametrize("limit", ["max_sessions", "max_sources"])
+async def test_a_full_pod_has_its_peer_open_a_camera_until_both_are_full(
+    limit: str, tmp_path: Path
+):
+    require_camera()
+    film = write_film(tmp_path / "film.mp4", num_frames=300)
+    async with camera(film) as cam:
+        allowed = {"source_hosts": ("127.0.0.0/8",), "source_ports": (cam.port,)}
+        async with (
+            pods(**allowed, **{limit: 1}) as (here, there),
+            httpx.AsyncClient(base_url=here.url) as http,
+        ):
+            wish = {"url": cam.url}
+            first, second = [await http.post("/sources?output=blur", json=wish) for _ in range(2)]
+            assert (first.status_code, second.status_code) == (201, 201)
+            assert open_in(here, there) == [1, 1]
+            assert second.headers["location"] == second.json()["location"]
+            (stay,) = there.service._sessions.values()
+            assert str(stay.session.display.output.mode) == "blur"
+            told = (await http.get(second.json()["location"])).json()
+            assert told["session"] == stay.session.session_id, "its address works at every pod"
+            third = await http.post("/sources", json=wish)
+            assert (third.status_code, "retry-after" in third.headers) == (503, True)
+            assert (await http.delete(second.json()["location"])).status_code == 204
+            await eventually(lambda: open_in(here, there) == [1, 0])
+
+
+async def test_a_file_is_opened_by_the_pod_that_is_asked_for_it(tmp_path: Path):
+    film = write_film(tmp_path / "film.mp4")
+    async with (
+        pods(max_sessions=1, source_folder=tmp_path) as (here, there),
+        httpx.AsyncClient(base_url=here.url) as http,
+    ):
+        wish = {"url": f"file://{film}", "loop": True}
+        statuses = [(await http.post("/sources", json=wish)).status_code for _ in range(2)]
+        assert statuses == [201, 503]
+        assert open_in(here, there) == [1, 0]
 
 
 async def test_pack_fills_one_pod_before_the_next_and_spread_does_not():

@@ -7,7 +7,15 @@ import pytest
 from pydantic import ValidationError
 
 from streamer.config import Settings
-from streamer.sources.place import Camera, Device, PlaceRefused, VideoFile, find, shown
+from streamer.sources.place import (
+    Camera,
+    Device,
+    PlaceRefused,
+    VideoFile,
+    find,
+    is_of_the_network,
+    shown,
+)
 
 
 def told(host: str, *addresses: str) -> Any:
@@ -169,3 +177,17 @@ async def test_a_listed_device_takes_its_size_and_rate():
 def test_a_host_that_cannot_be_one_does_not_start_the_service(host: str):
     with pytest.raises(ValidationError):
         Settings(source_hosts=(host,))
+
+
+@pytest.mark.parametrize(
+    ("url", "is_so"),
+    [
+        ("rtsp://cam1.lan/", True),
+        ("RTSPS://cam1.lan/", True),
+        ("file:///films/rtsp:", False),
+        ("v4l2:///dev/video0", False),
+        ("rubbish", False),
+    ],
+)
+def test_only_cameras_are_the_same_from_every_machine(url: str, *, is_so: bool):
+    assert is_of_the_network(url) is is_so
