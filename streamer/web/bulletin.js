@@ -1,16 +1,23 @@
-/** What the page has to say: a notice that stays until it is dismissed, and how the link is doing. */
+/** What the page has to say: a notice until it is dismissed, news, and how the link is doing. */
 
 const GLAD_MS = 5000; // for which good news stays
+const MAX_NEWS = 3; // at once; the oldest give way
 
 export class Bulletin {
   #notice;
   #link;
+  #news;
   #timer = 0;
 
-  /** @param {HTMLElement} notice @param {HTMLElement} link  each with an element for its words */
-  constructor(notice, link) {
+  /**
+   * @param {HTMLElement} notice with an element for its words
+   * @param {HTMLElement} link with one too
+   * @param {HTMLElement} news a live region that is always there, so that what comes is read out
+   */
+  constructor(notice, link, news) {
     this.#notice = notice;
     this.#link = link;
+    this.#news = news;
     notice.querySelector("button").onclick = () => this.notify("");
   }
 
@@ -18,6 +25,20 @@ export class Bulletin {
   notify(text) {
     this.#notice.querySelector("p").textContent = text;
     this.#notice.hidden = text === "";
+  }
+
+  /** @param {string} text of an object, that goes by itself */
+  report(text) {
+    const item = document.createElement("p");
+    item.textContent = text;
+    this.#news.append(item);
+    while (this.#news.childElementCount > MAX_NEWS) this.#news.firstElementChild.remove();
+    setTimeout(() => item.remove(), GLAD_MS);
+  }
+
+  /** Takes all news down. */
+  clear() {
+    this.#news.replaceChildren();
   }
 
   /** @param {string} text of the connection, good news that goes by itself; "": none */

@@ -123,6 +123,16 @@ export class Sam2Client extends EventTarget {
     return this.#ask({ type: "prompt", track_id: trackId, ...said });
   }
 
+  /**
+   * Takes the last prompt about a track back, for good. One that rests on it alone is removed: a
+   * `track` event tells.
+   * @param {number} trackId
+   * @returns {Promise<Ack>} rejected with code "nothing_to_undo" for what was said too long ago
+   */
+  undo(trackId) {
+    return this.#ask({ type: "undo", track_id: trackId });
+  }
+
   /** @param {number} trackId @returns {Promise<Ack>} */
   remove(trackId) {
     return this.#ask({ type: "remove", track_id: trackId });

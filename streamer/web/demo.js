@@ -3,29 +3,29 @@
 import { Bulletin } from "./bulletin.js";
 import { Sam2Client } from "./client.js";
 import { Door } from "./door.js";
-import { History } from "./history.js";
 import { listenToKeys } from "./keys.js";
+import { Objects } from "./objects.js";
 import { Outputs } from "./outputs.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
 import { SourceError, offerSources } from "./sources.js";
 import { Tracks, colourOf } from "./tracks.js";
 import { View } from "./view.js";
-import { inWords, joinInWords, moveInWords } from "./words.js";
+import { inWords, joinInWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const picture = new Picture($("picture"));
 const view = new View(picture, $("returned"), $("masks"));
 const tracks = new Tracks($("tracks"));
 const outputs = new Outputs($("outputs"));
-const history = new History();
 const door = new Door($("door"));
-const bulletin = new Bulletin($("notice"), $("link"));
+const bulletin = new Bulletin($("notice"), $("link"), $("news"));
+const objects = new Objects({
+  tracks, picture, bulletin, undo: $("undo"), find: $("find"), hint: $("hint"),
+});
 const numbers = new Panel($("numbers"));
 let client = null;
 let source = null;
-let lastSeen = new Map(); // track_id -> index of the last frame with the object that had it before
-let maxTracks = Infinity;
 let isConfiguring = false;
 let isOwn = false; // the viewer's own video is shown
 
@@ -46,11 +46,12 @@ async function start(open) {
     source = await open();
     watch(source);
     client = listen(new Sam2Client());
-    greet(await client.connect(source.stream, { token: door.token }));
+    const { model, limits } = await client.connect(source.stream, { token: door.token });
+    numbers.model(model);
+    showTraining(model);
     view.showReturned(client);
     enter("live");
-    tracks.add();
-    $("hint").hidden = false;
+    objects.begin(client, limits.max_tracks);
     $("picture").focus({ preventScroll: true });
     await configure();
   } catch (error) {
@@ -78,13 +79,11 @@ function stop() {
   source?.stop();
   client = source = null;
   numbers.clear();
-  lastSeen = new Map();
-  tracks.clear();
-  history.clear();
-  $("undo").disabled = true;
+  objects.end();
   view.clear();
   isOwn = false;
   bulletin.tell("");
+  bulletin.clear();
   delete document.body.dataset.link;
   enter("idle");
 }
@@ -92,150 +91,32 @@ function stop() {
 /** @param {Sam2Client} fresh */
 function listen(fresh) {
   const on = (type, call) => fresh.addEventListener(type, ({ detail }) => call(detail));
-  on("masks", showMasks);
-  on("stats", (stats) => numbers.show(stats, fresh, tracks.states));
-  on("track", ({ kind, track_id }) => {
-    if (kind === "added" && !tracks.stateOf(track_id)) tracks.show(track_id, "visible"); // found
-    // "removed" only answers this page, and its number may be another object's by now.
-    if (kind === "dropped") tracks.drop(track_id);
+  on("masks", (frame) => {
+    objects.show(frame);
+    numbers.age(frame.ageMs);
   });
+  on("stats", (stats) => numbers.show(stats, fresh, tracks.states));
+  on("track", (event) => objects.hear(event));
   on("fault", (error) => bulletin.notify(inWords(error)));
   on("lost", () => {
     document.body.dataset.link = "lost";
     bulletin.notify("");
     bulletin.tell("Connection lost. Looking for the service again…");
   });
-  on("moved", goOn);
+  on("moved", (moved) => {
+    delete document.body.dataset.link;
+    numbers.clear();
+    objects.goOn(moved);
+  });
   on("close", (error) => {
     if (fresh === client && error && document.body.dataset.phase === "live") fail(error);
   });
   return fresh;
 }
 
-/** Another connection stands, with these tracks. */
-function goOn({ resumed, how }) {
-  delete document.body.dataset.link;
-  numbers.clear();
-  lastSeen = new Map();
-  history.clear(); // its frames were the other connection's
-  $("undo").disabled = true;
-  const gone = tracks.followed.filter((trackId) => !resumed.includes(trackId));
-  gone.forEach((trackId) => tracks.drop(trackId));
-  resumed.filter((trackId) => !tracks.stateOf(trackId)).forEach((id) => tracks.show(id, "pending"));
-  if (tracks.size === 0) tracks.add();
-  else if (!tracks.selected) tracks.select(tracks.followed[0]);
-  const [words, isGood] = moveInWords(resumed, gone, how);
-  bulletin.cheer(isGood ? words : "");
-  bulletin.notify(isGood ? "" : words);
-}
-
-function greet({ model, limits }) {
-  maxTracks = limits.max_tracks;
-  numbers.model(model);
-  showTraining(model);
-}
-
 function showTraining({ name, model, is_trained }) {
   $("banner").textContent = `${name ?? model} is not trained yet: its masks are guesses.`;
   $("banner").hidden = is_trained !== false; // null while the model loads
-}
-
-function showMasks(frame) {
-  const { index, objects, ageMs } = frame;
-  for (const { trackId, state } of objects) {
-    const isStale = index <= (lastSeen.get(trackId) ?? -1); // masks may come late, out of order
-    if (tracks.stateOf(trackId) && !isStale) tracks.show(trackId, state);
-  }
-  numbers.age(ageMs);
-}
-
-/** One thing said about the selected object, on the frame that was on screen. */
-async function say(said) {
-  if (!client?.isOpen) return;
-  if (!tracks.selected) newObject();
-  const trackId = tracks.selected;
-  if (!trackId) return;
-  if (tracks.stateOf(trackId) === "new") tracks.show(trackId, "pending");
-  const answered = client.prompt({ ...said, trackId });
-  picture.mark(said, colourOf(trackId), answered);
-  try {
-    await answered;
-    history.add(trackId, said);
-    $("undo").disabled = false;
-    $("hint").hidden = true;
-    bulletin.notify("");
-  } catch (error) {
-    if (tracks.stateOf(trackId) === "pending") tracks.show(trackId, "new");
-    complain(error);
-  }
-}
-
-function newObject() {
-  if (!client?.isOpen) return;
-  if (tracks.size >= maxTracks) {
-    bulletin.notify(`${maxTracks} objects at most. Remove one first.`);
-  } else if (tracks.stateOf(tracks.selected) !== "new") {
-    tracks.add();
-  }
-}
-
-/** For who cannot click: the service looks for objects. */
-async function find(how) {
-  if (!client?.isOpen) return;
-  const buttons = $("find").querySelectorAll("button");
-  buttons.forEach((button) => (button.disabled = true));
-  $("find").ariaBusy = "true";
-  try {
-    const { track_id } = await client.auto(how);
-    tracks.select(track_id);
-    $("hint").hidden = true;
-    bulletin.notify("");
-  } catch (error) {
-    complain(error);
-  } finally {
-    buttons.forEach((button) => (button.disabled = false));
-    $("find").ariaBusy = "false";
-  }
-}
-
-async function undo() {
-  if (!client?.isOpen) return;
-  const word = history.undo();
-  $("undo").disabled = history.isEmpty;
-  if (!word) return;
-  const { trackId, left } = word;
-  if (left === null) {
-    await removeObject(trackId);
-    return;
-  }
-  try {
-    await client.prompt({ ...left, trackId, clear: true });
-    tracks.select(trackId);
-  } catch (error) {
-    complain(error);
-  }
-}
-
-async function removeObject(trackId) {
-  history.forget(trackId);
-  $("undo").disabled = history.isEmpty;
-  const wasKnown = !["new", undefined].includes(tracks.stateOf(trackId));
-  const isTold = wasKnown && client?.isOpen;
-  if (isTold) tracks.dismiss(trackId);
-  else tracks.drop(trackId);
-  if (tracks.size === 0) tracks.add();
-  if (!isTold) return;
-  const asked = client;
-  try {
-    const { frame } = await asked.remove(trackId);
-    if (asked === client) lastSeen.set(trackId, frame.index);
-  } catch (error) {
-    if (asked !== client) return;
-    if (error.code !== "unknown_track") tracks.show(trackId, "pending"); // it is still followed
-    complain(error);
-  } finally {
-    if (asked === client) tracks.release(trackId);
-  }
 }
 
 /** Tells the service what to show; while it answers, only the newest of further wishes is kept. */
@@ -267,27 +148,27 @@ function showOutput({ output }) {
 
 offerSources(start);
 $("stop").onclick = stop;
-$("new").onclick = newObject;
-$("undo").onclick = undo;
-$("find").onclick = ({ target }) => target.value && find(target.value);
+$("new").onclick = () => objects.add();
+$("undo").onclick = () => objects.undo();
+$("find").onclick = ({ target }) => target.value && objects.find(target.value);
 outputs.addEventListener("choose", configure);
 outputs.addEventListener("fault", ({ detail }) => bulletin.notify(detail));
 $("tools").onchange = ({ target }) => (picture.tool = target.value);
 tracks.addEventListener("select", ({ detail }) => (picture.colour = colourOf(detail)));
-tracks.addEventListener("remove", ({ detail }) => removeObject(detail));
-picture.addEventListener("say", ({ detail }) => say(detail));
+tracks.addEventListener("remove", ({ detail }) => objects.remove(detail));
+picture.addEventListener("say", ({ detail }) => objects.say(detail));
 view.addEventListener("how", ({ detail }) => {
   document.body.dataset.join = detail;
   numbers.join(joinInWords(detail));
 });
 listenToKeys(
   {
-    n: newObject,
+    n: () => objects.add(),
     o: () => outputs.choose(outputs.name === "overlay" ? "none" : "overlay"),
-    z: undo,
+    z: () => objects.undo(),
     r: () => tracks.rename(tracks.selected),
     i: () => $("numbers").click(),
-    Delete: () => tracks.selected && removeObject(tracks.selected),
+    Delete: () => tracks.selected && objects.remove(tracks.selected),
   },
   (trackId) => tracks.select(trackId),
   () => document.body.dataset.phase === "live",

@@ -1,24 +1,20 @@
-/** What was said of each object, so that the last word can be taken back. */
+/** Which objects something was said of, in order, so that the last word can be taken back. */
 
-const MAX_SAID = 64; // of one object; the oldest are forgotten
-
-/**
- * @typedef {{points?: [number, number, 0 | 1][], box?: [number, number, number, number],
- *            mask?: {size: [number, number], counts: string}, rtpTimestamp?: number | null}} Said
- */
+const MAX_WORDS = 64; // of all objects; the oldest are forgotten
 
 export class History {
-  #said = []; // {trackId, said}, in order
+  /** @type {number[]} */
+  #said = []; // track_ids
 
-  /** @param {number} trackId @param {Said} said */
-  add(trackId, said) {
-    this.#said.push({ trackId, said });
-    if (this.#said.length > MAX_SAID) this.#said.shift();
+  /** @param {number} trackId of an object that something was said of */
+  add(trackId) {
+    this.#said.push(trackId);
+    if (this.#said.length > MAX_WORDS) this.#said.shift();
   }
 
-  /** @param {number} trackId forgets what was said of it */
+  /** @param {number} trackId forgets all that was said of it */
   forget(trackId) {
-    this.#said = this.#said.filter((entry) => entry.trackId !== trackId);
+    this.#said = this.#said.filter((other) => other !== trackId);
   }
 
   clear() {
@@ -30,25 +26,8 @@ export class History {
     return this.#said.length === 0;
   }
 
-  /**
-   * Takes the last word back, whichever object it was said of.
-   * @returns {{trackId: number, left: Said | null} | null}
-   *     left: what still holds, to be said again with `clear`, of the frame of the word taken back;
-   *     null: it was the object's first word, so the object goes. Null alone: nothing was said.
-   */
-  undo() {
-    const last = this.#said.pop();
-    if (!last) return null;
-    const { trackId } = last;
-    const before = this.#said.filter((entry) => entry.trackId === trackId).map(({ said }) => said);
-    if (before.length === 0) return { trackId, left: null };
-    const from = before.findLastIndex(({ mask }) => mask);
-    const after = before.slice(from + 1);
-    const { rtpTimestamp } = last.said;
-    // A mask stands alone in a prompt; clicks that came after it correct it.
-    if (after.length === 0) return { trackId, left: { mask: before[from].mask, rtpTimestamp } };
-    const points = after.flatMap((said) => said.points ?? []).slice(-32);
-    const box = after.findLast((said) => said.box)?.box;
-    return { trackId, left: { points, ...(box && { box }), rtpTimestamp } };
+  /** @returns {number | undefined} whose word is taken back: the service knows what it was */
+  pop() {
+    return this.#said.pop();
   }
 }

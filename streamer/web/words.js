@@ -23,24 +23,37 @@ export function inWords(error) {
     frame_lost: "The service could not work on a picture. Say it again if it did nothing.",
     unreadable: `A mask from the service could not be read: ${error.message}.`,
     nothing_found: "No object stands out in this picture. Click one instead.",
+    nothing_to_undo: "What was said of it longer ago cannot be taken back.",
     unknown_track: "That object is gone. Choose another one or begin a new one.",
   };
   return words[error.code] ?? `The service refused: ${error.message}.`;
 }
 
 /**
+ * What became of an object.
+ * @param {string} kind of the service's event
+ * @param {string} name
+ * @returns {[words: string, isToBeDone: boolean]} "": nothing that the viewer did not do or see
+ */
+export function newsInWords(kind, name) {
+  if (kind === "lost") return [`${name} is out of sight. It is still looked for.`, false];
+  if (kind === "reacquired") return [`${name} is back.`, false];
+  if (kind !== "dropped") return ["", false];
+  return [`${name} is not followed any more. Click it again when it is in the picture.`, true];
+}
+
+/**
  * What another connection brought along.
  * @param {number[]} resumed track_ids that go on
- * @param {number[]} gone track_ids that do not
+ * @param {string[]} gone names of those that do not
  * @param {"memory" | "boxes" | null} how
  * @returns {[words: string, isGood: boolean]} not good: there is something to do
  */
 export function moveInWords(resumed, gone, how) {
   if (gone.length > 0) {
     const [were, them] = gone.length === 1 ? ["was", "it"] : ["were", "them"];
-    const names = new Intl.ListFormat("en").format(gone.map(String));
-    const objects = gone.length === 1 ? "object" : "objects";
-    return [`Connected again, but ${objects} ${names} ${were} lost. Click ${them} again.`, false];
+    const names = new Intl.ListFormat("en").format(gone);
+    return [`Connected again, but ${names} ${were} lost. Click ${them} again.`, false];
   }
   if (resumed.length === 0) return ["Connected again.", true];
   if (how === "memory") return ["Connected again. Your objects go on as they were.", true];

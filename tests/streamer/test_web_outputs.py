@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, expect
 from stage import HAS_LATENCY, PHONE, PIXEL, Stage, staged
 
 from sam2_rt import rle
+from sam2_rt.tracking.prompt import Undo
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -147,14 +148,31 @@ async def test_undo_takes_the_last_word_back_and_at_last_the_object(browser: Bro
         await page.wait_for_function("document.querySelectorAll('.mark').length === 0")
         await undo.click()
         await stage.until(lambda: len(said) == 3)
-        assert said[2].clear
-        assert [(p.x, p.is_positive) for p in said[2].points] == [
-            (pytest.approx(0.3, abs=0.01), True)
-        ]
-        await page.keyboard.press("z")
+        assert said[2] == Undo(1)
         (stream,) = stage.engine.streams.values()
+        assert stream.centres[1] == pytest.approx((0.3, 0.5), abs=0.01)
+        await page.keyboard.press("z")
         await stage.until(lambda: not stream.centres)
         await expect(undo).to_be_disabled()
+        await expect(page.locator("#tracks li")).to_have_attribute("data-state", "new")
+        await stage.click(0.7, 0.5)
+        await expect(page.locator("#tracks li")).to_have_attribute("data-state", "visible")
+
+
+async def test_undo_goes_back_over_all_objects_those_that_were_found_too(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start()
+        page, chips = stage.page, stage.page.locator("#tracks li")
+        await page.get_by_role("button", name="middle").click()
+        await expect(chips).to_have_attribute("data-state", "visible")
+        await page.keyboard.press("n")
+        await stage.click(0.8, 0.5)
+        await expect(chips.last).to_have_attribute("data-state", "visible")
+        await page.keyboard.press("z")
+        await expect(chips).to_have_count(1)
+        await page.keyboard.press("z")
+        await expect(chips).to_have_attribute("data-state", "new")
+        assert stage.engine.prompts[-2:] == [Undo(2), Undo(1)]
 
 
 async def test_the_page_writes_masks_as_coco_does(browser: Browser):
