@@ -51,7 +51,7 @@ def draw(lines: Sequence[Line], path: Path, scores: Mapping[str, Points] = EMPTY
     below.set(xlabel="step", ylabel="IoU, made-up samples never learned from", ylim=(0, 1))
     if scores:
         below.set_ylabel("IoU of made-up samples; evaluations")
-    below.legend(loc="lower right", frameon=False)
+    below.legend(loc="upper left" if scores else "lower right", ncols=2, frameon=False)
     changes = [after for before, after in pairwise(lines) if before.frames != after.frames]
     for number, after in enumerate(changes):
         for axes in (above, below):
