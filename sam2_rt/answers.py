@@ -69,7 +69,7 @@ def _result(
 ) -> StepResult:
     tracker, frame = begun.turn.tracker, begun.turn.frame
     return StepResult(
-        index=tracker.encoder_calls - 1,
+        index=tracker.num_frames - 1,
         pts=frame.pts,
         masks=() if drawn is None else _masks(predictions, drawn),
         events=tuple(tracker.take_events()),

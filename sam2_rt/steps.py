@@ -70,16 +70,16 @@ class StepResult:
     prompts: tuple[Applied | Refused, ...]
     """One for each prompt asked for, in order."""
     encoder_calls: int
-    """Of this stream since it was opened; equals the frames it processed."""
+    """Of this stream since it was opened; a frame of which nobody asked anything has none."""
     batch_frames: int = 1
     """Of all streams, that were stepped as one batch."""
     encode_s: float = 0.0
-    """The image encoder's part of the step, for all streams of the batch."""
+    """The image encoder's part of the step, for all streams of the batch; 0: none needed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A parked stream that goes on: its tracks, in order, and the index of its next frame."""
+    """A parked stream that goes on: its tracks, in order, and what it has cost so far."""
 
     track_ids: tuple[int, ...]
     encoder_calls: int

@@ -71,7 +71,7 @@ class ModelFollower:
     def step(self, rgb: Picture, prompts: Sequence[Prompt]) -> Masks:
         """One step of the tracker; a track that is not visible has an empty mask."""
         self._size = (rgb.shape[0], rgb.shape[1])
-        found = self._tracker.step(Frame(self._tracker.encoder_calls, (rgb,)), prompts)
+        found = self._tracker.step(Frame(self._tracker.num_frames, (rgb,)), prompts)
         self._logits = {p.track_id: p.mask_logits for p in found if p.state is TrackState.VISIBLE}
         return self._masks()
 

@@ -14,6 +14,7 @@ from sam2_rt.tracking.memory_bank import pack
 from sam2_rt.tracking.memory_policy import Choice
 from sam2_rt.tracking.track import Track
 from sam2_rt.tracking.track_step import Step
+from sam2_rt.tracking.transfer import receive
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ def look(calls: Calls, searches: Sequence[Search]) -> list[Found]:
     if not busy:
         return [Found((), *_NOTHING)] * len(searches)
     step = _step(calls, busy)
-    seen = read(step)
+    [seen] = read([step])
     found, first = [], 0
     for search in searches:
         rows = slice(first, first + len(search.tracks))
@@ -69,18 +70,26 @@ def look(calls: Calls, searches: Sequence[Search]) -> list[Found]:
     return found
 
 
-def read(step: Step) -> list[Seen]:
-    """The rows of a step. The one place where the host waits for the device."""
-    decoded, memory = step
-    pointer = decoded.object_pointer
-    # An absent object's mask and pointer are constants: NaN would show in the scores alone.
-    is_finite = decoded.object_score.isfinite() & decoded.iou.isfinite()
-    is_finite &= memory.isfinite().flatten(1).all(dim=1) & pointer.isfinite().all(dim=1)
-    numbers = torch.stack([decoded.object_score, decoded.iou, is_finite.float()], dim=1).tolist()
+def read(steps: Sequence[Step]) -> list[list[Seen]]:
+    """The rows of some steps, with one wait for all of them."""
+    arrived = receive([_numbers(step) for step in steps])
     return [
-        Seen(Decoded(*(field[row] for field in decoded)), score, iou, bool(is_good))
-        for row, (score, iou, is_good) in enumerate(numbers)
+        [
+            Seen(Decoded(*(field[row] for field in step.decoded)), score, iou, bool(is_good))
+            for row, (score, iou, is_good) in enumerate(numbers.tolist())
+        ]
+        for step, numbers in zip(steps, arrived, strict=True)
     ]
+
+
+def gather(embeddings: Sequence[Embedding]) -> Embedding:
+    """F of one frame each -> one of F"""
+    if len(embeddings) == 1:
+        return embeddings[0]
+    feature = torch.cat([e.feature for e in embeddings])
+    stride_4 = torch.cat([e.high_resolution[0] for e in embeddings])
+    stride_8 = torch.cat([e.high_resolution[1] for e in embeddings])
+    return Embedding(feature, (stride_4, stride_8))
 
 
 _NOTHING = (torch.empty(0), torch.empty(0))
@@ -90,18 +99,21 @@ def _step(calls: Calls, searches: Sequence[Search]) -> Step:
     """One step for all; every search has a track."""
     banks = [track.bank for search in searches for track in search.tracks]
     choices = [choice for search in searches for choice in search.choices]
-    embeddings = [search.kept.embedding for search in searches]
+    embedding = gather([search.kept.embedding for search in searches])
     if len(searches) == 1:
-        return calls.propagate(embeddings[0], pack(banks, choices))
+        return calls.propagate(embedding, pack(banks, choices))
     frames = [number for number, search in enumerate(searches) for _ in search.tracks]
-    return calls.propagate(_together(embeddings), pack(banks, choices, frames))
+    return calls.propagate(embedding, pack(banks, choices, frames))
 
 
-def _together(embeddings: Sequence[Embedding]) -> Embedding:
-    feature = torch.cat([e.feature for e in embeddings])
-    stride_4 = torch.cat([e.high_resolution[0] for e in embeddings])
-    stride_8 = torch.cat([e.high_resolution[1] for e in embeddings])
-    return Embedding(feature, (stride_4, stride_8))
+def _numbers(step: Step) -> Tensor:
+    """[B, 3], what the host has to know of each row: object score, IoU, 1.0 if all is finite."""
+    decoded, memory = step
+    pointer = decoded.object_pointer
+    # An absent object's mask and pointer are constants: NaN would show in the scores alone.
+    is_finite = decoded.object_score.isfinite() & decoded.iou.isfinite()
+    is_finite &= memory.isfinite().flatten(1).all(dim=1) & pointer.isfinite().all(dim=1)
+    return torch.stack([decoded.object_score, decoded.iou, is_finite.float()], dim=1)
 
 
 def _apart(features: Tensor) -> list[Tensor]:

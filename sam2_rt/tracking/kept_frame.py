@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sam2_rt.model.prompt_encoder import BOTTOM_RIGHT, NEGATIVE, POSITIVE, TOP_LEFT
 from sam2_rt.model.sam2 import Decoded, Embedding, PromptTensors
+from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Prompt, accumulate
 from sam2_rt.tracking.transfer import send_numbers
 
@@ -31,20 +32,47 @@ class Seen(NamedTuple):
     """Whether all that would be remembered are numbers."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class KeptFrame:
     """One processed frame with what was found in it and what was said about it."""
 
     index: int
     """0, 1, 2... as processed."""
     pts: int
-    embedding: Embedding
+    content: Frame | Embedding
+    """The picture until something is asked of it, from then on what the encoder made of it."""
     found: dict[int, Tensor] = field(default_factory=dict)
     """track_id -> mask logits [4g, 4g] by propagation"""
     said: dict[int, Prompt] = field(default_factory=dict)
     """track_id -> the points and box of this frame so far; masks are answered and not kept"""
     answered: dict[int, Seen] = field(default_factory=dict)
     """track_id -> the last answer to prompts"""
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether anything was asked of it yet."""
+        return isinstance(self.content, Embedding)
+
+    @property
+    def picture(self) -> Frame:
+        """What is to be encoded."""
+        assert isinstance(self.content, Frame), "a frame is encoded once"
+        return self.content
+
+    @property
+    def embedding(self) -> Embedding:
+        """What was encoded."""
+        assert isinstance(self.content, Embedding), "a frame is encoded before it is looked at"
+        return self.content
+
+    def take(self, embedding: Embedding) -> None:
+        """It was encoded: the picture is not needed any more."""
+        self.content = embedding
+
+    def own(self) -> None:
+        """Copies a picture that is still there: its planes may be a decoder's memory."""
+        if isinstance(self.content, Frame):
+            self.content = Frame(self.pts, tuple(np.array(p) for p in self.content.planes))
 
     def whole(self, prompt: Prompt) -> Prompt:
         """A prompt with what was said of its track before."""
@@ -98,9 +126,15 @@ class KeptFrames:
         self._ring.append(frame)
         return frame
 
+    def make_room(self) -> None:
+        """At the bound the oldest leaves now, before the next one comes."""
+        if len(self._ring) == self._ring.maxlen:
+            self._ring.popleft()
+
     def drop(self, frame: KeptFrame) -> None:
-        """Keeps a frame no more."""
-        self._ring.remove(frame)
+        """Keeps a frame no more; twice is no error."""
+        if frame in self._ring:
+            self._ring.remove(frame)
 
     def clear(self) -> None:
         """Keeps none of them any more."""

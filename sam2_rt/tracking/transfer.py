@@ -27,5 +27,10 @@ def receive(tensors: Sequence[Tensor]) -> list[Tensor]:
     here = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
     for ours, theirs in zip(here, tensors, strict=True):
         ours.copy_(theirs, non_blocking=True)
-    torch.cuda.current_stream(tensors[0].device).synchronize()
+    wait(tensors[0].device)
     return here
+
+
+def wait(device: torch.device) -> None:
+    """Until a GPU has done all that it was given: the only place where the host waits for one."""
+    torch.cuda.current_stream(device).synchronize()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -51,8 +53,24 @@ def test_it_says_what_it_is(engine: Engine):
 
 def test_a_step_says_what_of_it_was_the_encoder_s(engine: Engine):
     streams = [engine.open(), engine.open()]
-    first, second = step(engine, *(StepRequest(stream, frame()) for stream in streams))
+    first, second = step(
+        engine, StepRequest(streams[0], frame(), (CLICK,)), StepRequest(streams[1], frame())
+    )
     assert first.encode_s == second.encode_s > 0
+    assert (first.encoder_calls, second.encoder_calls) == (1, 0)
+
+
+def test_frames_of_which_nobody_asks_anything_are_counted_and_not_encoded(engine: Engine):
+    stream = engine.open()
+    results = [step(engine, StepRequest(stream, frame(pts)))[0] for pts in range(3)]
+    assert [(r.index, r.encoder_calls, r.encode_s) for r in results] == [
+        (0, 0, 0.0), (1, 0, 0.0), (2, 0, 0.0),
+    ]  # fmt: skip
+    [late] = step(engine, StepRequest(stream, frame(3), (replace(CLICK, pts=1),)))
+    assert late.prompts == (Applied(1, 1, is_exact=True),)
+    assert [mask.track_id for mask in late.masks] == [1]
+    assert late.encoder_calls == 2, "the frame that the user saw and the newest one, as one batch"
+    assert late.encode_s > 0
 
 
 def test_the_logits_are_those_that_the_mask_was_made_of(engine: Engine):

@@ -1,17 +1,21 @@
-import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from sam2_rt.engine import Engine, EngineInfo, StepRequest
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.tick import NO_HOST_MEMORY, TickLost, Turn, tick, together
+from sam2_rt.tracking.batch import encode
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.memory_pool import MemoryPool
-from sam2_rt.tracking.prompt import Point, Prompt, Refused
+from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
 from sam2_rt.tracking.track_state import EventKind, TrackState
+from sam2_rt.tracking.track_step import track_step
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
+from sam2_rt.tracking.transfer import receive, wait
 from small_model import small_model
 
 CPU = torch.device("cpu")
@@ -200,7 +204,7 @@ def test_without_memory_for_a_batch_only_the_guilty_lose_their_frame(
 
 def test_a_fault_of_a_stream_s_own_is_its_answer_as_it_is(model, calls, monkeypatch):
     first, second, _ = trackers(model)
-    monkeypatch.setattr(first, "apply", lambda prompts: prompts[7])
+    monkeypatch.setattr(first, "talk", lambda prompts: prompts[7])
     failed, found = tick(calls, [turn(first, 0, 0), turn(second, 1, 0)])
     assert isinstance(failed, IndexError)
     assert len(found) == 1
@@ -276,19 +280,212 @@ def test_a_late_click_on_a_frame_without_numbers_is_refused_and_costs_no_other_f
     assert "no number" in tracker.answers[0].message
 
 
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many frames each call of the image encoder was given."""
+    sizes, encode = [], SAM2.encode_image
+
+    def counted(self: SAM2, pixels: torch.Tensor):
+        sizes.append(len(pixels))
+        return encode(self, pixels)
+
+    monkeypatch.setattr(SAM2, "encode_image", counted)
+    return sizes
+
+
+def test_a_stream_of_which_nobody_asks_anything_is_not_encoded(model, calls, encoded):
+    [tracker, *_] = trackers(model)
+    called: list[bool] = []
+    for index in range(12):
+        tick(calls, [turn_unasked(tracker, index)], lambda: called.append(True))
+    assert (encoded, called) == ([], [])
+    assert (tracker.num_frames, tracker.encoder_calls) == (12, 0)
+
+
+def turn_unasked(tracker: Tracker, index: int, *prompts: Prompt) -> Turn:
+    return Turn(tracker, picture(0, index), prompts)
+
+
+def test_a_late_click_has_its_frame_and_the_newest_encoded_as_one_batch(model, calls, encoded):
+    """And has the answer of a stream whose frames were all encoded."""
+    lazy, eager, _ = trackers(model)
+    for index in range(5):
+        tick(calls, [turn_unasked(lazy, index)])
+        newest = eager.begin(picture(0, index))
+        eager.take([newest], encode(calls, [picture(0, index)]))
+        eager.keep(newest)
+    encoded.clear()
+    click = Prompt(1, pts=2, points=(Point(0.25, 0.4),))
+    [found] = tick(calls, [turn_unasked(lazy, 5, click)])
+    assert encoded == [2]
+    assert lazy.answers == [Applied(1, 2, is_exact=True)]
+    assert lazy.encoder_calls == 2
+    [expected] = tick(calls, [turn_unasked(eager, 5, click)])
+    torch.testing.assert_close(found[0].mask_logits, expected[0].mask_logits, atol=2e-3, rtol=1e-3)
+    tick(calls, [turn_unasked(lazy, 6, replace(click, track_id=2))])
+    assert encoded == [2, 1, 1], "a frame is encoded once"
+
+
+def test_only_the_streams_that_need_it_are_in_the_encoder_s_batch(model, calls, encoded):
+    idle, clicked, followed = trackers(model)
+    tick(calls, [turn_unasked(idle, 0), turn(clicked, 1, 9), turn(followed, 2, 0)])
+    tick(calls, [turn_unasked(idle, 1), turn(clicked, 1, 0), turn(followed, 2, 1)])
+    refused = Prompt(1, points=(Point(0.5, 0.5, is_positive=False),))
+    tick(calls, [turn_unasked(idle, 2, refused)])
+    assert encoded == [1, 2]
+    assert [answer.code for answer in idle.answers] == ["bad_prompt"]
+
+
+def test_a_frame_that_waits_for_its_click_is_no_view_of_the_decoder_s_memory(model, calls):
+    first, second, _ = trackers(model)
+    planes = picture(0, 0).planes
+    click = Prompt(1, pts=0, points=(Point(0.25, 0.4),))
+    for tracker in (first, second):
+        tick(calls, [Turn(tracker, Frame(0, planes))])
+    answers = []
+    for tracker in (first, second):
+        tick(calls, [turn_unasked(tracker, 1, click)])
+        answers.append(tracker._kept.at(0).answered[1].decoded.mask_logits)
+        planes[0].fill(0)  # the decoder goes on, before the second is asked
+    assert torch.equal(*answers)
+
+
+def test_a_frame_that_is_too_old_for_its_click_is_not_encoded(model, calls, encoded):
+    [tracker, *_] = trackers(model)
+    for index in range(TrackerConfig().kept_frames):
+        tick(calls, [turn_unasked(tracker, index)])
+    tick(calls, [turn_unasked(tracker, 8, Prompt(1, pts=0, points=(Point(0.25, 0.4),)))])
+    assert encoded == [1]
+    assert tracker.answers == [Applied(1, 8, is_exact=False)]
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tensors the host waited for, each time."""
+    counts: list[int] = []
+
+    def counted(tensors):
+        if tensors:
+            counts.append(len(tensors))
+        return receive(tensors)
+
+    monkeypatch.setattr("sam2_rt.tracking.batch.receive", counted)
+    return counts
+
+
+def test_all_prompts_of_a_tick_are_answered_as_one_batch_with_one_wait(
+    model, calls, waits, monkeypatch
+):
+    """Six clicks of three streams; each has what it gets alone."""
+    expected = alone(model)
+    asked = []
+    step = track_step
+
+    def counted(model, embedding, memories, prompt):
+        asked.append(len(prompt.points))
+        return step(model, embedding, memories, prompt)
+
+    monkeypatch.setattr("sam2_rt.tracking.question.track_step", counted)
+    streams = trackers(model)
+    waits.clear()
+    found = tick(calls, [turn(tracker, s, 0) for s, tracker in enumerate(streams)])
+    assert (asked, waits) == ([6], [1])
+    for stream, predictions in enumerate(found):
+        logits = torch.stack([p.mask_logits for p in predictions])
+        torch.testing.assert_close(logits, expected[stream][0], atol=2e-3, rtol=1e-3)
+
+
+def corrections(stream: int) -> tuple[Prompt, ...]:
+    """A click, two clicks, a box, a mask, and one more click on the first track: three kinds of
+    rows, as a box is two points."""
+    square = np.zeros((40, 64), np.bool_)
+    square[10:20, 30:44] = True
+    kinds = (
+        Prompt(1, points=(Point(0.3, 0.5),)),
+        Prompt(2, points=(Point(0.3, 0.5), Point(0.8, 0.2, is_positive=False))),
+        Prompt(3, box=(0.2, 0.2, 0.6, 0.7)),
+        Prompt(4, mask=square),
+        Prompt(1, points=(Point(0.6, 0.4, is_positive=False),)),
+    )
+    return kinds if stream == 2 else (kinds[0], kinds[-1])
+
+
+def test_prompts_of_all_kinds_give_what_each_gives_alone(model, calls, waits):
+    apart, together_ = trackers(model), trackers(model)
+    for index in range(3):
+        for streams in (apart, together_):
+            for stream, tracker in enumerate(streams):
+                tick(calls, [turn(tracker, stream, index)])
+    waits.clear()
+    turns = [Turn(t, picture(s, 3), corrections(s)) for s, t in enumerate(together_)]
+    found = tick(calls, turns)
+    # Looked for, answered, answered once more for what was said of the first track again; the rest.
+    assert waits == [1, 3, 1, 1]
+    for stream, tracker in enumerate(apart):
+        newest = tracker.begin(picture(stream, 3))
+        tracker.take([newest], encode(calls, [picture(stream, 3)]))
+        tracker.keep(newest)
+        with torch.inference_mode():
+            for prompt in corrections(stream):
+                tracker.apply([prompt])
+        assert [p.track_id for p in found[stream]] == sorted(tracker.tracks)
+        said = {prompt.track_id for prompt in corrections(stream)}
+        for prediction in found[stream]:
+            if prediction.track_id in said:
+                seen = newest.answered[prediction.track_id]
+                torch.testing.assert_close(
+                    prediction.mask_logits, seen.decoded.mask_logits, atol=5e-3, rtol=2e-3
+                )
+
+
+def test_without_memory_to_answer_in_the_guilty_stream_has_no_track_and_the_others_theirs(
+    model, calls, monkeypatch
+):
+    first, second, _ = trackers(model)
+
+    def choosy(model, embedding, memories, prompt):
+        if len(prompt.points) != 1:
+            raise torch.OutOfMemoryError("full")
+        if prompt.points[0, 0, 0] > 30:  # the second track of the first stream
+            raise torch.OutOfMemoryError("full")
+        return track_step(model, embedding, memories, prompt)
+
+    monkeypatch.setattr("sam2_rt.tracking.question.track_step", choosy)
+    lost, found = tick(calls, [turn(first, 0, 0), turn(second, 1, 0)])
+    assert isinstance(lost, TickLost)
+    assert (len(first.tracks), len(found)) == (0, 1)
+    assert first._pool.num_free == 7
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_step_of_many_streams_waits_for_the_device_in_one_place():
-    cuda = torch.device("cuda")
-    model = small_model().eval().to(cuda)
-    config = TrackerConfig()
-    pool = MemoryPool(model.config, 8, config.max_conditioning, cuda)
-    streams = [Tracker(model, config, pool) for _ in LENGTHS]
-    for index in range(3):  # the first frames make what is made once
-        tick(Calls(model), [turn(tracker, s, index) for s, tracker in enumerate(streams)])
-    with warnings.catch_warnings(record=True) as waits:
-        warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        tick(Calls(model), [turn(tracker, s, 3) for s, tracker in enumerate(streams)])
+def test_a_step_of_many_streams_waits_for_a_gpu_only_where_it_says_so(monkeypatch):
+    """Clicks, late clicks and corrections included: all else that waits is an error."""
+    cuda, waits = torch.device("cuda"), []
+
+    def permitted(device: torch.device) -> None:
         torch.cuda.set_sync_debug_mode("default")
-    assert len(waits) == 1
+        wait(device)
+        torch.cuda.set_sync_debug_mode("error")
+        waits.append(device)
+
+    monkeypatch.setattr("sam2_rt.tracking.transfer.wait", permitted)
+    model = small_model().eval().to(cuda)
+    info = EngineInfo("small", 64, "cuda", "float32", is_trained=False, max_tracks=4)
+    engine = Engine(Calls(model), info, TrackerConfig(max_tracks=4), pool_tracks=16)
+    engine.warm_up()
+    streams = [engine.open() for _ in LENGTHS]
+    late = Prompt(4, pts=1, points=(Point(0.7, 0.6),))
+    said = {0: clicks(1), 2: (late,), 3: corrections(0)}
+    waits.clear()
+    try:
+        torch.cuda.set_sync_debug_mode("error")
+        for index in range(5):
+            requests = [StepRequest(s, picture(0, index), said.get(index, ())) for s in streams]
+            for answer in engine.step(requests):
+                assert not isinstance(answer, Exception)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    # Answered and drawn; looked for and drawn; answered, looked for and drawn; looked for what is
+    # corrected, answered twice, looked for the rest and drawn; looked for and drawn.
+    assert len(waits) == 2 + 2 + 3 + 5 + 2

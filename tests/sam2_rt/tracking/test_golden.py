@@ -23,6 +23,7 @@ from sam2_rt.tracking.frame import Frame, to_input
 from sam2_rt.tracking.kept_frame import KeptFrame, to_mask, to_tensors
 from sam2_rt.tracking.mask import suppress_overlap, to_frame
 from sam2_rt.tracking.prompt import Point, Prompt
+from sam2_rt.tracking.question import reply
 from sam2_rt.tracking.track_step import track_step
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
 from seeded import seed_
@@ -116,8 +117,9 @@ def step(tracker: Tracker, index: int, *prompts: Prompt) -> dict[int, Decoded]:
 
 def keep(tracker: Tracker, index: int) -> KeptFrame:
     """A frame that is encoded and nothing more."""
-    [embedding] = encode(tracker._calls, [frame(index)])
-    return tracker.keep(frame(index), embedding)
+    newest = tracker.begin(frame(index))
+    tracker.take([newest], encode(tracker._calls, [newest.picture]))
+    return tracker.keep(newest)
 
 
 def find(tracker: Tracker, kept: KeptFrame, track_ids: Collection[int]) -> dict[int, Decoded]:
@@ -256,13 +258,11 @@ def test_many_conditioning_frames_and_no_overlap_agree(version: str):
 
 def answer(tracker: Tracker, prompt: Prompt) -> Decoded:
     """Prompts a kept frame, the newest or not."""
-    kept = tracker._kept.at(prompt.pts)
-    track = tracker.tracks.get(prompt.track_id)
-    if track is None:
-        tracker._begin(kept, prompt)
-    else:  # without looking for it first
-        tracker._prompt(track, kept, prompt)
-    return kept.answered[prompt.track_id].decoded
+    said = tracker._begin(prompt)
+    question = tracker._question(said)  # without looking for the track first
+    [answered] = reply(tracker._calls, [question])
+    tracker._take_in(said, question.prompt, answered)
+    return answered.seen.decoded
 
 
 HEADS = {
