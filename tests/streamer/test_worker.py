@@ -25,7 +25,7 @@ class SlowEngine(FakeEngine):
 
     def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
         self.is_asked.set()
-        self.may_step.wait(5)
+        self.may_step.wait(15)
         self.threads.add(threading.get_ident())
         self.stepped.append({request.stream_id for request in requests})
         return super().step(requests)
@@ -117,7 +117,7 @@ async def test_the_request_is_made_when_its_tick_begins_and_not_before():
         first, second = await worker.open(), await worker.open()
         newest = 0
         stepping = asyncio.create_task(worker.step(request(first)))
-        await asyncio.to_thread(engine.is_asked.wait, 5)
+        await asyncio.to_thread(engine.is_asked.wait, 15)
         waiting = asyncio.create_task(worker.timed_step(second, lambda: request(second, newest)))
         await asyncio.sleep(0)
         newest = 77
@@ -131,7 +131,7 @@ async def test_a_caller_that_left_before_its_tick_is_not_asked():
     async with working(lambda: engine) as worker:
         first, second = await worker.open(), await worker.open()
         stepping = asyncio.create_task(worker.step(request(first)))
-        await asyncio.to_thread(engine.is_asked.wait, 5)
+        await asyncio.to_thread(engine.is_asked.wait, 15)
         leaving = asyncio.create_task(worker.timed_step(second, lambda: 1 / 0))
         await asyncio.sleep(0)
         leaving.cancel()
@@ -147,7 +147,7 @@ async def test_who_cannot_make_its_request_is_told_and_the_others_step():
     async with working(lambda: engine) as worker:
         first, second = await worker.open(), await worker.open()
         stepping = asyncio.create_task(worker.step(request(first)))
-        await asyncio.to_thread(engine.is_asked.wait, 5)
+        await asyncio.to_thread(engine.is_asked.wait, 15)
         failing = asyncio.create_task(worker.timed_step(second, lambda: 1 / 0))
         await asyncio.sleep(0)
         engine.may_step.set()
@@ -163,7 +163,9 @@ async def test_it_tells_how_many_frames_made_a_batch():
     async with working(lambda: engine) as worker:
         worker.on_batch = told.append
         ids = [await worker.open() for _ in range(3)]
-        waiting = [asyncio.create_task(worker.step(request(i))) for i in ids]
+        waiting = [asyncio.create_task(worker.step(request(ids[0])))]
+        await asyncio.to_thread(engine.is_asked.wait, 15)
+        waiting += [asyncio.create_task(worker.step(request(i))) for i in ids[1:]]
         await asyncio.sleep(0)
         engine.may_step.set()
         await asyncio.gather(*waiting)
@@ -183,7 +185,7 @@ async def test_a_stream_closes_after_the_step_of_a_caller_that_left():
     async with working(lambda: engine) as worker:
         stream_id = await worker.open()
         leaving = asyncio.create_task(worker.step(request(stream_id)))
-        await asyncio.sleep(0)
+        await asyncio.to_thread(engine.is_asked.wait, 15)
         leaving.cancel()
         closing = asyncio.create_task(worker.close(stream_id))
         await asyncio.sleep(0)
@@ -207,7 +209,7 @@ async def test_a_model_that_cannot_be_loaded_leaves_a_dead_worker():
 async def test_whoever_waits_when_the_thread_dies_is_told():
     class Mortal(SlowEngine):
         def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
-            self.may_step.wait(5)
+            self.may_step.wait(15)
             raise WorkerKilled
 
     engine = Mortal()
@@ -241,7 +243,7 @@ async def test_a_stop_that_cannot_wait_tells_whoever_waits():
     worker = Worker(lambda: engine, 1, 16)
     worker.start()
     stepping = asyncio.create_task(worker.step(request(await worker.open())))
-    await asyncio.to_thread(engine.is_asked.wait, 5)
+    await asyncio.to_thread(engine.is_asked.wait, 15)
     waiting = asyncio.create_task(worker.open())
     closing = asyncio.create_task(worker.close(1))
     await asyncio.sleep(0)
