@@ -4,7 +4,7 @@ import torch
 from av import VideoFrame
 
 from sam2_rt.model.config import PIXEL_MEAN, PIXEL_STD
-from sam2_rt.tracking.frame import Frame, to_input
+from sam2_rt.tracking.frame import Frame, _resize_on_device, _resize_on_host, to_input
 
 CPU = torch.device("cpu")
 
@@ -53,6 +53,39 @@ def test_odd_sizes_round_the_chroma_up(width: int, height: int):
     frame = yuv420(scene(width, height))
     assert (frame.width, frame.height) == (width, height)
     assert to_input(frame, 32, CPU, torch.float32).shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize(("width", "height"), [(97, 65), (640, 360), (33, 180)])
+@pytest.mark.parametrize("size", [64, 320])
+def test_host_and_device_resize_alike(width: int, height: int, size: int):
+    """By different libraries, to half a byte's rounding."""
+    frame = yuv420(scene(width, height))
+    host = _resize_on_host(frame, size, CPU).float()
+    device = _resize_on_device(frame, size, CPU)
+    assert host.shape == device.shape == (3, size, size)
+    assert (host - device).abs().mean() < 0.5
+    assert (host - device).abs().max() < 2
+
+
+def test_planes_may_be_views_with_gaps_between_rows_and_columns():
+    whole = yuv420(scene(96, 64))
+    wide = [np.zeros((p.shape[0], 2 * p.shape[1]), np.uint8)[:, ::2] for p in whole.planes]
+    for view, plane in zip(wide, whole.planes, strict=True):
+        view[:] = plane
+    views = Frame(0, tuple(wide))
+    assert torch.equal(
+        to_input(views, 32, CPU, torch.float32), to_input(whole, 32, CPU, torch.float32)
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 9), (2, 2), (5, 1)])
+def test_the_smallest_pictures_fill_the_input(width: int, height: int):
+    shapes = [(height, width), *[((height + 1) // 2, (width + 1) // 2)] * 2]
+    planes = tuple(
+        np.full(shape, value, np.uint8)
+        for shape, value in zip(shapes, (235, 128, 128), strict=True)
+    )
+    np.testing.assert_allclose(pixels_of(Frame(0, planes), 64), 255, atol=0.5)
 
 
 def test_black_and_white_are_black_and_white():
