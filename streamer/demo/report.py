@@ -98,7 +98,7 @@ class Report:
                 str(self._stats()[0].pictures),
                 f"{dropped['encode']} not encoded",
             ),
-            ("encoder calls", str(service["encoder_calls"]), "one for each processed frame"),
+            ("encoder calls", str(service["encoder_calls"]), "one a frame from the first click on"),
         )
 
     def _measures(self, service: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:

@@ -292,7 +292,8 @@ def test_nano_tracks_a_clip_from_start_to_end(frames: Path):
     result = track(frames, [CLICK], "--image-size", "64", "--device", "cpu")
     assert result.exit_code == 0, result.output
     summary = json.loads((frames.parent / "out" / "summary.json").read_text())
-    assert summary["encoder_calls"] == summary["num_frames"] == 4
+    assert summary["num_frames"] == 4
+    assert summary["encoder_calls"] == 3, "the click is in the second frame"
     assert [len(frame["tracks"]) for frame in summary["frames"]] == [0, 1, 1, 1]
     if not summary["is_trained"]:
         assert "nano is untrained" in result.stderr

@@ -41,7 +41,7 @@ def test_its_summary_accounts_for_each_frame(shown: tuple[Path, str]):
     summary = json.loads((shown[0] / "summary.json").read_text())
     dropped = summary["dropped"]
     assert summary["frames"] == 45 == summary["sent"] + dropped["client"]
-    assert summary["encoder_calls"] == summary["processed"] > 0
+    assert summary["processed"] >= summary["encoder_calls"] > 0
     arrived = summary["processed"] + dropped["slot"] + dropped["stale"]
     assert summary["sent"] - dropped["network"] == arrived
     assert len(summary["held"]) + summary["mask_frames"] == 45
