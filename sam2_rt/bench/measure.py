@@ -2,14 +2,16 @@
 
 import torch
 
+from sam2_rt.bench.attention import attention_inputs, time_attention
+from sam2_rt.bench.colour import time_colour
 from sam2_rt.bench.limit import limits
 from sam2_rt.bench.peers import begin_of
-from sam2_rt.bench.profile import show_profile
-from sam2_rt.bench.report import show_limits, show_steps, show_streams
+from sam2_rt.bench.profile import profile_steps, show_profile
+from sam2_rt.bench.report import show_attention, show_colour, show_limits, show_steps, show_streams
 from sam2_rt.bench.stages import Timer, stages, time_stages
 from sam2_rt.bench.steps import clicks_of, time_steps
 from sam2_rt.bench.streams import time_streams
-from sam2_rt.bench.wanted import Wanted
+from sam2_rt.bench.wanted import Only, Wanted
 from sam2_rt.engine import EngineInfo
 from sam2_rt.model import zoo
 from sam2_rt.model.sam2 import SAM2
@@ -21,6 +23,9 @@ def measure(wanted: Wanted) -> None:
     """Times what is wanted, and prints of each a table, a JSON line and a Markdown row."""
     torch.set_num_threads(wanted.threads)
     device = device_of(wanted.device)
+    if wanted.only is not None:
+        _measure_only(wanted, wanted.only, Timer(device, wanted.counts_processor))
+        return
     sam2 = plain(wanted.model, wanted.image_size, device)
     peer_type = dtype_of(wanted.peer_dtype, device)
     peers = {peer: begin_of(peer, sam2, peer_type) for peer in wanted.peers}
@@ -38,9 +43,21 @@ def measure(wanted: Wanted) -> None:
         found = limits(sam2, stage_calls, stages_ms, steps.ours_ms, timer)
         show_limits(wanted, size, found)
     if wanted.is_profiled:
-        show_profile(calls, clicks)
+        show_profile(profile_steps(calls, clicks))
     if wanted.streams > 1:
         show_streams(wanted, size, time_streams(calls, _info(wanted, size), wanted, peers))
+
+
+def _measure_only(wanted: Wanted, part: Only, timer: Timer) -> None:
+    """Times a part that needs no weights; the model lends its sizes."""
+    config = zoo.find(wanted.model).config.at(wanted.image_size)
+    with torch.inference_mode():
+        if part is Only.COLOUR:
+            show_colour(wanted, config.image_size, time_colour(config.image_size, timer))
+            return
+        dtype = dtype_of(wanted.dtype, timer.device)
+        inputs = attention_inputs(config, wanted.tracks, timer, dtype)
+        show_attention(wanted, config.image_size, time_attention(inputs, timer))
 
 
 def plain(model: str, image_size: int | None, device: torch.device) -> SAM2:

@@ -1,5 +1,6 @@
 """`sam2-rt bench --profile`: where the time of a step goes, by torch's operations."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -7,10 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
+from sam2_rt.bench.clip import clip
 from sam2_rt.bench.wanted import FULL_BANK
-from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.tracking.calls import Calls
-from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Point, Prompt
 from sam2_rt.tracking.tracker import Tracker
 
@@ -36,7 +36,7 @@ def profile_steps(calls: Calls, clicks: list[tuple[float, float]]) -> list[Opera
     is_cuda = calls.model.no_mem_embed.device.type == "cuda"
     tracker = Tracker(calls)
     prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
-    frames = [Frame(one.index, (one.rgb,)) for one in make_clip(0, FULL_BANK + STEPS)]
+    frames = clip(FULL_BANK + STEPS)
     for frame in frames[:-STEPS]:
         tracker.step(frame, prompts if frame.pts == 0 else ())
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if is_cuda else [])]
@@ -56,9 +56,9 @@ def profile_steps(calls: Calls, clicks: list[tuple[float, float]]) -> list[Opera
     ]
 
 
-def show_profile(calls: Calls, clicks: list[tuple[float, float]]) -> None:
-    """Prints the largest operations of a step."""
+def show_profile(operations: Sequence[Operation]) -> None:
+    """Prints the largest of them."""
     table = Table("operation", "calls", "ms", "share", title="a step, with the profiler's own cost")
-    for one in profile_steps(calls, clicks)[:SHOWN]:
+    for one in operations[:SHOWN]:
         table.add_row(one.name, str(one.calls), f"{one.ms:.1f}", f"{one.share:.0%}")
     Console().print(table)

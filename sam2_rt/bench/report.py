@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sam2_rt.bench.colour import HEIGHT, WIDTH, Way
 from sam2_rt.bench.limit import Limit
 from sam2_rt.bench.steps import Steps
 from sam2_rt.bench.streams import Streams
@@ -77,6 +78,34 @@ def show_limits(wanted: Wanted, image_size: int, limits: Mapping[str, Limit]) ->
     _print_row(wanted, f"{wanted.model} at {image_size}", str(wanted.tracks), cells_of_row)
 
 
+def show_attention(
+    wanted: Wanted, image_size: int, times: Mapping[str, Mapping[str, float | None]]
+) -> None:
+    """Milliseconds of the kernels of attention."""
+    kernels = next(iter(times.values()))
+    title = f"{wanted.model} at {image_size}, {wanted.tracks} tracks, {wanted.dtype}, ms a layer"
+    table = Table("attention over", *kernels, title=title)
+    rows = {name: [_ms(ms) for ms in row.values()] for name, row in times.items()}
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    Console().print(table)
+    _print_json(wanted, image_size, {"attention_ms": times})
+    cells_of_row = [" / ".join(cells) for cells in rows.values()]
+    _print_row(wanted, f"{wanted.model} at {image_size}", str(wanted.tracks), cells_of_row)
+
+
+def show_colour(wanted: Wanted, image_size: int, ways: Mapping[str, Way]) -> None:
+    """Milliseconds from a frame of video to the model's input."""
+    table = Table("way", "ms", "error, bytes", title=f"{WIDTH} x {HEIGHT} to {image_size}")
+    for name, way in ways.items():
+        table.add_row(name, f"{way.ms:.2f}", f"{way.error:.2f}")
+    Console().print(table)
+    row = {"colour": {name: way._asdict() for name, way in ways.items()}}
+    _print_json(wanted, image_size, row)
+    cells = [f"{way.ms:.2f}" for way in ways.values()]
+    _print_row(wanted, f"{WIDTH} x {HEIGHT} to {image_size}", "1", cells)
+
+
 def circumstances() -> dict[str, str]:
     """When, and of which code."""
     return {"date": time.strftime("%Y-%m-%d"), "commit": commit(), "torch": torch.__version__}
@@ -95,6 +124,10 @@ def commit() -> str:
 
 def _iou(iou: float | None) -> str:
     return "no masks" if iou is None else f"{iou:.4f}"
+
+
+def _ms(ms: float | None) -> str:
+    return "-" if ms is None else f"{ms:.2f}"
 
 
 def _print_json(wanted: Wanted, image_size: int, row: Mapping[str, object]) -> None:

@@ -8,12 +8,12 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from sam2_rt.bench.clip import clip
 from sam2_rt.bench.peers import Click, PeerTracker
 from sam2_rt.bench.stages import Timer
 from sam2_rt.bench.wanted import Peer, Wanted
-from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.tracking.calls import Calls
-from sam2_rt.tracking.frame import Frame, to_input
+from sam2_rt.tracking.frame import to_input
 from sam2_rt.tracking.prompt import Point, Prompt
 from sam2_rt.tracking.tracker import Tracker
 
@@ -59,11 +59,10 @@ def time_steps(calls: Calls, wanted: Wanted, peers: Mapping[Peer, PeerTracker]) 
     theirs: dict[Peer, list[float]] = {peer: [] for peer in peers}
     found: dict[Peer, list[float]] = {peer: [] for peer in peers}
     num_frames = wanted.frames_before + wanted.frames
-    for picture in track(make_clip(0, num_frames), "steps", num_frames, transient=True):
-        frame = Frame(picture.index, (picture.rgb,))
+    for frame in track(clip(num_frames), "steps", transient=True):
         pixels = to_input(frame, size, device, torch.float32)
         start = now()
-        predictions = tracker.step(frame, prompts if picture.index == 0 else ())
+        predictions = tracker.step(frame, prompts if frame.pts == 0 else ())
         ours.append(now() - start)
         logits = torch.stack([p.mask_logits for p in predictions])
         for peer, other in peers.items():

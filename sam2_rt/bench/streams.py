@@ -11,11 +11,11 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from sam2_rt.bench.clip import clip_planes
 from sam2_rt.bench.peers import Begin, PeerTracker
 from sam2_rt.bench.stages import Timer
 from sam2_rt.bench.steps import clicks_of
 from sam2_rt.bench.wanted import Peer, Wanted
-from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.engine import Engine, EngineInfo, StepRequest, StepResult, TrackerConfig
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame, to_input
@@ -153,8 +153,8 @@ def _rotated(items: list[Item], by: int) -> list[Item]:
 
 def _ticks(streams: int, count: int) -> Sequence[list[Frame]]:
     """Of each tick, the frames of all streams."""
-    clip = [picture.rgb for picture in make_clip(0, count)]
-    return [[Frame(t, (clip[(t + 3 * s) % count],)) for s in range(streams)] for t in range(count)]
+    clip = clip_planes(count)
+    return [[Frame(t, clip[(t + 3 * s) % count]) for s in range(streams)] for t in range(count)]
 
 
 def _prompts(tracks: int) -> tuple[Prompt, ...]:

@@ -20,6 +20,15 @@ class Peer(StrEnum):
     """Meta's own package."""
 
 
+class Only(StrEnum):
+    """One part alone, in place of stages and steps."""
+
+    ATTENTION = "attention"
+    """Torch's kernels for it."""
+    COLOUR = "colour"
+    """Ways from a video frame to the model's input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be measured."""
@@ -40,6 +49,7 @@ class Wanted:
     compiled_rows: int = 0
     """Largest batch of whole steps that is compiled; stages are timed as they are."""
     device: str = "cpu"
+    only: Only | None = None
     is_profiled: bool = False
     """Where the time of a step goes is told too, by torch's operations."""
     is_limited: bool = False

@@ -1,11 +1,16 @@
 import pytest
 import torch
 
-from sam2_rt.bench.limit import count_flops, limits, matrix_rate
+from sam2_rt.bench.limit import SIDES, count_flops, limits, matrix_rate
 from sam2_rt.bench.stages import ATTENTION, STEP, Timer, stages
 from sam2_rt.model import zoo
 
 TIMER = Timer(torch.device("cpu"))
+
+
+@pytest.fixture(autouse=True)
+def _small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIDES, "cpu", (64, 128))
 
 
 def test_a_product_is_counted_with_its_sums():

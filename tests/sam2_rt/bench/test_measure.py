@@ -7,6 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from sam2_rt.bench.limit import SIDES
 from sam2_rt.cli import app
 from sam2_rt.model import zoo
 from sam2_rt.model.config import ModelConfig
@@ -121,7 +122,8 @@ def test_with_streams_it_prints_what_a_batch_gains_over_turns_and_peers(smallest
     assert "ratio to the best peer" in output
 
 
-def test_the_limit_is_told_of_each_stage_and_of_the_whole_step():
+def test_the_limit_is_told_of_each_stage_and_of_the_whole_step(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(SIDES, "cpu", (64, 128))
     output = run("--image-size", "64", "--frames", "1", "--limit")
     lines = [line for line in output.splitlines() if line.startswith("{")]
     stages, limits = json.loads(lines[0])["stages_ms"], json.loads(lines[1])["limits"]
