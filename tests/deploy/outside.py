@@ -57,12 +57,15 @@ def named_server(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def relay_only(named: dict[str, str]) -> Iterator[None]:
-    """Clients that are made meanwhile have nothing but this TURN server."""
-    server = RTCIceServer(named["urls"], named["username"], named["credential"])
-    relayed = RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+def relay_only() -> Iterator[None]:
+    """Clients that are made meanwhile have nothing but the TURN servers that the service names."""
     plain = streamer.client.link.RTCConfiguration
-    streamer.client.link.RTCConfiguration = lambda **_: relayed
+
+    def relayed(servers: list[RTCIceServer], **options: object) -> RTCConfiguration:
+        assert servers, "the service names none"
+        return plain(servers, iceTransportPolicy=RTCIceTransportPolicy.RELAY, **options)
+
+    streamer.client.link.RTCConfiguration = relayed
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from aioice import stun, turn
 from observed import DEPLOY
-from outside import get_a_mask, machine_s_address, named_server, relay_only
+from outside import get_a_mask, machine_s_address, relay_only
 from served import serving
 
 from fake_engine import FakeEngine
@@ -111,6 +111,5 @@ async def test_a_client_that_has_nothing_but_a_relay_gets_masks(tmp_path: Path):
             "uses_ice_servers": False,
         }
         async with serving(FakeEngine, **settings) as served:
-            named = await asyncio.to_thread(named_server, served.url)
-            with relay_only(named):
+            with relay_only():
                 assert await get_a_mask(served.url) == {"relay"}
