@@ -1,6 +1,7 @@
 """`streamer serve` and `streamer demo`: the service on the command line."""
 
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ def serve(  # noqa: PLR0913, PLR0917 (the options of a command are its parameter
 ) -> None:
     """Serve the page, the signalling and the tracker. Each option is also STREAMER_<NAME>."""
     given = {name: value for name, value in locals().items() if value is not None}
+    # streamer.server's CLOSE, which would end a process that does not listen to it yet.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     console = Console()
     try:
         settings = Settings(**given)

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Final, NamedTuple
@@ -33,7 +34,7 @@ from sam2_rt.remote.remote_engine import EngineAddress
 from sam2_rt.steps import Steps
 from streamer.config import Settings, url_of
 from streamer.patience import Patience
-from streamer.server import Server
+from streamer.server import CLOSE, Server
 from streamer.telemetry import logs
 from streamer.telemetry.announcer import Loaded, Loading
 from streamer.telemetry.metrics import MULTIPROCESS
@@ -96,6 +97,8 @@ class MediaWorkers:
         """Where workers say that they let viewers in."""
         self._signal: signal.Signals | None = None
         """That was caught, and is still to be passed on."""
+        self._closed = self._context.Event()
+        """CLOSE came: workers let nobody in, those that are started later too."""
         self._is_ending = threading.Event()
         self._fault: BaseException | None = None
         """Why there is no engine."""
@@ -111,6 +114,7 @@ class MediaWorkers:
             places = [_Place(*each) for each in zip(self._shared(doors), doors, strict=True)]
             for caught in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(caught, self._catch)
+            signal.signal(CLOSE, lambda *_: self._closed.set())
             keeper = threading.Thread(target=self._keep_engine, daemon=True)
             keeper.start()
             is_good = self._watch(places, public)
@@ -154,7 +158,8 @@ class MediaWorkers:
                 self._signal = signal.SIGINT
                 return False
         sockets = Sockets(public, place.door)
-        arguments = (place.settings, self._engine.address, sockets, self._heard_by)
+        ways = (self._heard_by, self._closed)
+        arguments = (place.settings, self._engine.address, sockets, *ways)
         make = self._context.Process
         place.process = make(target=_serve, args=arguments, name="media", daemon=True)
         place.process.start()
@@ -251,7 +256,11 @@ def _exit_code(place: _Place) -> int:
 
 
 def _serve(
-    settings: Settings, engine: EngineAddress, sockets: Sockets, heard_by: Connection
+    settings: Settings,
+    engine: EngineAddress,
+    sockets: Sockets,
+    heard_by: Connection,
+    closed: Event,
 ) -> None:
     """All that happens in a media worker."""
     machine.prepare()
@@ -261,5 +270,6 @@ def _serve(
     with _bound(host, port) as mine:  # the kernel shares viewers out between those that listen
         tell = (lambda _url: heard_by.send(None), lambda _worker: None)
         server = Server(settings, engine.connect_when_loaded, *tell)
+        server.is_closed = closed.is_set
         code = server.run_to_end([mine, sockets.door])
     os._exit(code)  # whatever its engine thread waits for

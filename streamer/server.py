@@ -1,10 +1,15 @@
-"""Server: uvicorn on uvloop. SIGTERM drains, then the sessions end, then the server."""
+"""Server: uvicorn on uvloop. SIGTERM drains, then the sessions end, then the server.
+
+SIGUSR1 announces that: nobody new is let in, so that offers go to peers while load balancers forget
+this pod, and its viewers stay until SIGTERM. It is what a preStop hook sends.
+"""
 
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
@@ -16,6 +21,8 @@ from streamer.protocol import MAX_MESSAGE_BYTES
 from streamer.service import Service
 from streamer.worker import Steps, Worker, WorkerState
 
+CLOSE: Final = signal.SIGUSR1
+"""Lets nobody in any more."""
 _HTTP_GRACE_S: Final = 3
 _WS_MAX_BYTES: Final = MAX_MESSAGE_BYTES
 """Of what is said on a control socket."""
@@ -54,6 +61,9 @@ class Server(uvicorn.Server):
         self._on_settled = on_settled
         """Told of the worker, once, when the engine is loaded or will never be."""
         self._is_told = False
+        self.is_closed: Callable[[], bool] = lambda: False
+        """Whether whoever runs it got CLOSE."""
+        self._got_close = False
         self._drain_by_s: float | None = None
         """time.monotonic() at which the viewers have had time to leave; None while serving."""
         self._stop_by_s: float | None = None
@@ -86,6 +96,8 @@ class Server(uvicorn.Server):
             self._on_settled(service.worker)
         if service.worker.state is WorkerState.DEAD:
             self._begin_stop()  # of no use without its engine; whoever runs it starts it again
+        if self._got_close or self.is_closed():
+            service.is_draining = True
         if self._drain_by_s is not None and self._stop_by_s is None:
             left_s = self._drain_by_s - time.monotonic()
             service.begin_drain(max(0.0, left_s))
@@ -97,6 +109,16 @@ class Server(uvicorn.Server):
                 self.should_exit = True
         return await super().on_tick(counter)
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, and CLOSE."""
+        with super().capture_signals():
+            before = signal.signal(CLOSE, self._close)
+            try:
+                yield
+            finally:
+                signal.signal(CLOSE, before)
+
     def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
         """SIGTERM drains. SIGINT, from somebody at the keyboard, stops; a second does not wait."""
         if self._stop_by_s is not None and sig == signal.SIGINT:
@@ -105,6 +127,9 @@ class Server(uvicorn.Server):
             self._begin_stop()
         elif self._drain_by_s is None:
             self._drain_by_s = time.monotonic() + self._settings.drain_timeout_s
+
+    def _close(self, _sig: int, _frame: FrameType | None) -> None:
+        self._got_close = True
 
     def _begin_stop(self) -> None:
         if self._stop_by_s is None:

@@ -57,7 +57,8 @@ class Service:
         self.metrics = Metrics()
         self.metrics.places.set(settings.max_sessions)
         self.is_draining = False
-        """Viewers were told to go elsewhere."""
+        """Nobody is let in any more; viewers stay until they are told to go elsewhere."""
+        self._tells_to_leave = False
         self.is_stopping = False
         self.metrics_port: int | None = None
         """Where the metrics are, if they have a port of their own."""
@@ -142,9 +143,9 @@ class Service:
 
     def begin_drain(self, seconds_left: float) -> None:
         """Takes nobody any more and asks the viewers to go elsewhere in the time that is left."""
-        if self.is_draining:
+        if self._tells_to_leave:
             return
-        self.is_draining = True
+        self.is_draining = self._tells_to_leave = True
         telling = tell_to_leave(
             tuple(self._sessions.values()),
             seconds_left,

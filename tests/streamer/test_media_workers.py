@@ -119,9 +119,25 @@ async def test_they_share_viewers_outlive_the_engine_and_one_that_dies_takes_its
         assert victim not in running.pids("media")
         assert len(running.pids("media")) == 2
 
+        moves = [client.stats.moves for client in clients]
+        running.process.send_signal(signal.SIGUSR1)
+        async with asyncio.timeout(30):
+            while await some_are_open(running.url):  # noqa: ASYNC110 (other processes)
+                await asyncio.sleep(0.1)
+        assert [client.stats.moves for client in clients] == moves, "who is in stays"
+        assert running.process.returncode is None
         await stack.aclose()
         running.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(running.process.wait(), 60) == 0
+
+
+async def some_are_open(url: str) -> bool:
+    """Whether any of the workers, of which the kernel chooses one by chance, lets viewers in."""
+    told = []
+    for _ in range(8):
+        async with httpx.AsyncClient(base_url=url) as new:
+            told.append((await new.get("/readyz")).is_success)
+    return any(told)
 
 
 async def outlive_their_engine(running: Program, clients: Sequence[Client]) -> None:

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,11 @@ def test_serve_tells_its_address_is_ready_with_the_bundled_nano_and_ends_with_0(
         assert httpx.get(f"{url}/readyz").status_code == 200
         config = httpx.get(f"{url}/config").json()
         assert (config["model"], config["is_trained"]) == ("nano", True)
+        process.send_signal(signal.SIGUSR1)
+        while httpx.get(f"{url}/readyz").status_code == 200:
+            time.sleep(0.05)
+        assert httpx.get(f"{url}/livez").status_code == 200
+        assert process.poll() is None, "it lets nobody in, and goes on"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert "untrained" not in process.stdout.read()

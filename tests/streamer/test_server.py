@@ -1,4 +1,5 @@
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -51,6 +52,44 @@ async def test_a_signal_drains_and_what_is_left_is_ended_before_the_server():
         assert viewer.errors() == [("stopped", None)]
         (drain,) = [m for m in viewer.said if m["type"] == "migrate"]
         assert 0 < drain["seconds"] <= 0.5
+
+
+async def test_before_it_is_stopped_a_pod_lets_nobody_in_and_its_viewers_stay():
+    async with running(drain_timeout_s=600) as (server, task, told):
+        async with connected(told.urls[0]) as viewer, httpx.AsyncClient() as http:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await eventually(lambda: server._service.is_draining)
+            assert (await http.get(f"{told.urls[0]}/readyz")).status_code == 503
+            body = {"sdp": "v=0", "type": "offer"}
+            refused = await http.post(f"{told.urls[0]}/offer", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+            seen = viewer.masks[-1].index
+            await eventually(lambda: viewer.masks[-1].index > seen + 10)
+            assert not any(m["type"] == "migrate" for m in viewer.said), "it is not told yet"
+        await eventually(lambda: server._service.num_open == 0)
+        ticks: list[int] = []
+        tick = server.on_tick
+
+        async def count(counter: int) -> bool:
+            ticks.append(counter)
+            return await tick(counter)
+
+        server.on_tick = count
+        await eventually(lambda: len(ticks) > 2)
+        assert not task.done(), "it waits for SIGTERM, empty or not"
+        server.handle_exit(signal.SIGTERM, None)
+        await asyncio.wait_for(task, 10)
+
+
+async def test_viewers_are_told_to_go_when_the_pod_is_stopped_after_it_was_closed():
+    async with (
+        running(drain_timeout_s=600) as (server, _, told),
+        connected(told.urls[0]) as viewer,
+    ):
+        server._close(signal.SIGUSR1, None)
+        await eventually(lambda: server._service.is_draining)
+        server.handle_exit(signal.SIGTERM, None)
+        await eventually(lambda: any(m["type"] == "migrate" for m in viewer.said))
 
 
 async def test_a_drain_ends_with_the_last_session():
