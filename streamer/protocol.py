@@ -135,7 +135,7 @@ class Limits(Message):
     max_prompts_per_s: float | None = None
     """More are refused `too_many_prompts`; None: no limit."""
     max_session_s: float | None = None
-    """After which the session ends; None: never."""
+    """What is left until the session ends, from the greeting on; None: it does not."""
     max_points: int = MAX_POINTS
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_prompts_waiting: int = MAX_PROMPTS_WAITING

@@ -13,7 +13,7 @@ class LimitSettings(BaseSettings):
     """Of one session, `auto` among them; as many at once, at least one. More are refused
     `too_many_prompts`."""
     max_session_s: float | None = Field(default=None, gt=0)
-    """After which a session ends."""
+    """After which a session ends, over all connections that it goes on by, at whichever pod."""
     max_sessions_per_subject: int | None = Field(default=None, ge=0)
     """At once, by the `sub` of the tokens; tokens without one are one subject. One more is answered
     429."""

@@ -22,7 +22,6 @@ from streamer.session.resume import GoingOn
 from streamer.session.session_limits import SessionLimits
 from streamer.session.slot import Slot
 from streamer.session.tally import Tally
-from streamer.session.term import Term
 from streamer.session.viewer import Arrival, FrameTooLarge, Outcome, Viewer, ViewerLeft
 from streamer.telemetry import logs
 from streamer.telemetry.frame_trace import FrameTraces, Tracer
@@ -52,7 +51,6 @@ class Session:
         self.session_id = session_id
         self.last_result: StepResult | None = None
         """Of the last step, for who takes the viewer over."""
-        self.term = Term(settings.max_session_s)
         self.parking: Parking | None = None
         """Takes the stream when the viewer may come back for it; None: it is closed."""
         self.on_step: Callable[[float], None] = lambda _duration_s: None
@@ -64,6 +62,7 @@ class Session:
         self._metrics = metrics
         self._settings = settings
         self._limits = SessionLimits(settings, settings.max_tracks)
+        self.term = self._limits.term
         self._conversation = Conversation(viewer.say, metrics, self._limits)
         self._tally = tally = Tally(metrics)
         self._arrivals = Slot[Arrival](on_drop=lambda: tally.drop("slot"))

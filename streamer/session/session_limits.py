@@ -8,6 +8,7 @@ from sam2_rt.tracking.prompt import MAX_TRACK_ID, Undo
 from streamer.protocol import ProtocolError
 from streamer.session.limits import LimitSettings
 from streamer.session.prompt_queue import Asked, GivenUp
+from streamer.session.term import Term
 
 _FIRST_NAMED: Final = 1001
 """Far from the ids that viewers choose, which count from 1."""
@@ -96,7 +97,7 @@ class TrackRoom:
 
 
 class SessionLimits:
-    """All three, of one session."""
+    """All of them, of one session."""
 
     def __init__(self, settings: LimitSettings, max_tracks: int) -> None:
         self.frames = FrameRate(settings.max_fps)
@@ -104,4 +105,9 @@ class SessionLimits:
         self.tracks = TrackRoom(max_tracks)
         self.max_fps = settings.max_fps
         self.max_prompts_per_s = settings.max_prompts_per_s
-        self.max_session_s = settings.max_session_s
+        self.term = Term(settings.max_session_s)
+
+    @property
+    def max_session_s(self) -> float | None:
+        """What is left of its time, to a tenth; None: no limit."""
+        return None if self.term.until_s is None else max(0.0, round(self.term.left_s, 1))

@@ -161,6 +161,9 @@ async def test_a_session_that_goes_on_at_another_pod_ends_when_it_would_have_end
             assert await resumed(far, other, tokens(viewer)[-1]) == [1]
         (stay,) = far.service._sessions.values()
         assert stay.session.term.until_s == until_s
+        await eventually(lambda: any(m["type"] == "hello" for m in other.said))
+        (hello,) = [m for m in other.said if m["type"] == "hello"]
+        assert hello["limits"]["max_session_s"] <= 60, "what is left of it"
         await eventually(lambda: bool(tokens(other)))
         stay.session.term.lower(time.time())
         await asyncio.wait_for(stay.has_ended.wait(), 15)

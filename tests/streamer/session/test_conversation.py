@@ -251,4 +251,5 @@ def test_the_greeting_names_the_limits():
     talk.conversation.greet("s", talk.engine.info)
     limits = talk.said[0]["limits"]
     assert (limits["max_tracks"], limits["max_fps"]) == (1, 10.0)
-    assert (limits["max_prompts_per_s"], limits["max_session_s"]) == (3.0, 60.0)
+    assert limits["max_prompts_per_s"] == 3.0
+    assert 0 < limits["max_session_s"] <= 60.0, "what is left of it"
