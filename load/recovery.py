@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from streamer.client import Client, Masks, ObjectState, ReturnedFrame
 
 RIGHT_IOU: Final = 0.5
 """A mask on its grid, with the ball in the same frame."""
+_REMEMBERED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Recovery:
     mask_s: float
     """To the first mask that is right, of a frame that was captured later."""
     picture_s: float
-    """To the first returned picture of such a frame."""
+    """To the first returned picture of such a frame that says so itself: damaged ones do not."""
 
 
 class Following:
@@ -35,6 +37,8 @@ class Following:
         self._client = client
         self._scene = scene
         self._after = 0
+        self._indices: OrderedDict[int, int] = OrderedDict()
+        """Frames by the RTP timestamps of their returned pictures, at most _REMEMBERED."""
         self._mask: asyncio.Future[float] = loop.create_future()
         self._picture: asyncio.Future[float] = loop.create_future()
 
@@ -53,15 +57,18 @@ class Following:
     async def read_masks(self) -> None:
         """Until the session ends."""
         async for masks in self._client.masks():
-            if masks.latency_s is not None:
-                self.latencies_s.append(masks.latency_s)
+            if masks.sent is not None:
+                self.latencies_s.append(masks.received_at_s - masks.sent.captured_at_s)
+                self._indices[masks.frame.out_rtp] = masks.sent.index
+            if len(self._indices) > _REMEMBERED:
+                self._indices.popitem(last=False)
             if not self._mask.done() and self._is_right(masks):
                 self._mask.set_result(masks.received_at_s)
 
     async def read_pictures(self) -> None:
         """Until the session ends."""
         async for returned in self._client.video():
-            if not self._picture.done() and self._is_new(returned):
+            if not self._picture.done() and self._is_itself(returned):
                 self._picture.set_result(time.monotonic())
 
     def _is_right(self, masks: Masks) -> bool:
@@ -73,9 +80,11 @@ class Following:
             for one in masks.frame.objects
         )
 
-    def _is_new(self, returned: ReturnedFrame) -> bool:
-        number = read(returned.picture)
-        return number is not None and 0 < (number - self._after) % NUM_CODES < NUM_CODES // 2
+    def _is_itself(self, returned: ReturnedFrame) -> bool:
+        index = self._indices.get(returned.rtp_timestamp)
+        if index is None or index <= self._after:  # or its masks, which come before it, were lost
+            return False
+        return read(returned.picture) == index % NUM_CODES
 
 
 @asynccontextmanager
