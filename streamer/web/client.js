@@ -8,19 +8,18 @@
  *     await client.prompt({ trackId: 1, points: [[0.5, 0.5, 1]] });
  *
  * When the connection dies or the service drains, it goes on over another one, with the same tracks.
- * An ES module and its neighbours link.js, requests.js, sent_frames.js, mask_frame.js, signalling.js,
- * with join.js and sent_clock.js for who draws masks: no build step, no dependency.
+ * An ES module and its neighbours, with join.js for who draws masks: no build step, no dependency.
  * Coordinates are 0..1 of the sent frame; RTP timestamps are those of the frames as this client
  * sent them.
  */
 
 import { Link, closed } from "./link.js";
-import { Sam2Error } from "./signalling.js";
+import { Overlap } from "./overlap.js";
+import { Sam2Error, baseOf, pause } from "./signalling.js";
 
 export { Sam2Error };
 
 const RESUME_MS = 20000; // for which another connection is tried for when one has died
-const PAUSES_MS = [100, 200, 500, 1000]; // between attempts; the last again and again
 
 /**
  * @typedef {[x: number, y: number, label: 0 | 1]} Point  1 is on the object, 0 is not
@@ -41,32 +40,25 @@ const PAUSES_MS = [100, 200, 500, 1000]; // between attempts; the last again and
 /**
  * Events, each a CustomEvent whose detail is named here:
  * `hello` Hello; `masks` MaskFrame; `track` {kind, track_id, frame}; `stats` as the service sends
- * it; `fault` Sam2Error (an error of no single request); `lost` Sam2Error: another connection is
- * looked for; `moved` {resumed: number[], how: "memory" | "boxes" | null}: it was found, and these
- * tracks go on, as if nothing had been or begun anew around where they were; `close` Sam2Error, or
- * null after close().
+ * it; `fault` Sam2Error, of no single request; `lost` Sam2Error: another connection is looked for;
+ * `moved` {resumed: number[], how: "memory" | "boxes" | null}: it was found, and these tracks go on
+ * as if nothing had been, or anew around where they were; `close` Sam2Error, null after close().
  */
 export class Sam2Client extends EventTarget {
   /** @type {MediaStream | null} the video that comes back; it stays the same when it moves */
   returned = null;
 
-  /** @type {Sam2Error | null} */
-  #ended = null; // why: nothing begins any more
+  /** @type {Sam2Error | null} */ #ended = null; // why: nothing begins any more
   #isUsed = false;
-  /** @type {Link | null} */
-  #link = null; // the connection that there is
-  /** @type {Link | null} */
-  #next = null; // the one that is tried
-  /** @type {MediaStreamTrack | undefined} */
-  #camera;
+  /** @type {Link | null} */ #link = null; // the connection that there is
+  /** @type {Link | null} */ #next = null; // the one that is tried, or stands and has not shown anything yet
+  /** @type {Overlap | null} */ #overlap = null; // of the two; what is asked meanwhile waits
+  /** @type {MediaStreamTrack | undefined} */ #camera;
   #base = baseOf("");
-  /** @type {string | null} */
-  #token = null; // for a service that asks for one
+  /** @type {string | null} */ #token = null; // for a service that asks for one
   #resumeMs = RESUME_MS;
-  /** @type {object | null} */
-  #output = null; // what was configured last; another connection begins with it
-  /** @type {OnSent | null} */
-  #onSent = null; // who listens to what is sent, on whichever connection
+  /** @type {{output: string} | null} */ #output = null; // what was configured last, for the next connection
+  /** @type {OnSent | null} */ #onSent = null; // who listens to what is sent, on whichever connection
   #isLooking = false;
   #untilMs = 0; // when to give up looking
 
@@ -103,7 +95,7 @@ export class Sam2Client extends EventTarget {
       [this.#camera] = stream.getVideoTracks();
       if (!this.#camera) throw new Sam2Error("refused", "the stream has no video track");
       addEventListener("pagehide", this.close);
-      this.#take(await this.#reach(this.#base, null));
+      await this.#take(await this.#reach(this.#base, null));
       const hello = /** @type {Hello} */ (this.hello);
       this.#tell("hello", hello);
       return hello;
@@ -157,8 +149,9 @@ export class Sam2Client extends EventTarget {
    * @returns {Promise<Ack>} rejected with code "bad_message" or "bad_image" for what makes no sense
    */
   configure({ output, strength, colour, image }) {
-    this.#output = { type: "configure", output, strength, colour, image };
-    return this.#ask(this.#output);
+    const message = { type: "configure", output, strength, colour, image };
+    this.#output = message;
+    return this.#ask(message);
   }
 
   /**
@@ -189,12 +182,12 @@ export class Sam2Client extends EventTarget {
 
   /**
    * Goes on at another service, which shares its resume secret with this one. The connection that
-   * there is stays until the new one stands.
+   * there is stays until the new one shows something.
    * @param {string} url
    * @throws {Sam2Error} as connect()
    */
   async move(url) {
-    this.#take(await this.#reach(baseOf(url), this.#link?.resume ?? null));
+    await this.#take(await this.#reach(baseOf(url), this.#link?.resume ?? null));
   }
 
   /** Ends the session here and at the service. */
@@ -202,6 +195,8 @@ export class Sam2Client extends EventTarget {
 
   /** @param {object} message @returns {Promise<Ack>} */
   #ask(message) {
+    const again = () => this.#ask(message);
+    if (this.#overlap && !this.#ended) return this.#overlap.over.then(again, again);
     return this.#link && this.isOpen ? this.#link.ask(message) : Promise.reject(closed());
   }
 
@@ -218,28 +213,36 @@ export class Sam2Client extends EventTarget {
   }
 
   /** @param {Link} link that stands */
-  #take(link) {
+  async #take(link) {
     const old = this.#link;
     const track = /** @type {MediaStreamTrack} */ (link.returned);
+    if (old?.isOpen) {
+      this.#overlap = new Overlap(track, this.#output?.output !== "masks");
+      const error = await this.#overlap.over.catch((reason) => reason);
+      if (error) this.#overlap = null; // the newer one died before it showed anything
+      if (error) throw error;
+    }
+    if (this.#ended) throw this.#ended;
     old?.listenSent(null);
     link.listenSent(this.#onSent);
-    this.#link = link;
-    this.#next = null;
+    [this.#link, this.#next, this.#overlap] = [link, null, null];
     if (!this.returned) {
       this.returned = new MediaStream([track]);
       return;
     }
-    const { returned } = this;
-    returned.getTracks().forEach((before) => returned.removeTrack(before));
-    returned.addTrack(track);
+    const before = this.returned.getTracks();
+    this.returned.addTrack(track);
+    before.forEach((gone) => this.returned?.removeTrack(gone));
     this.#tell("moved", { resumed: link.resumed, how: link.hello?.resumed?.how ?? null });
     old?.close();
   }
 
   /** @param {Link} link @param {string} type @param {any} detail */
   #hear(link, type, detail) {
+    if (link === this.#next) this.#overlap?.hear(type, detail);
     if (link !== this.#link) return; // it was left, or does not stand yet
-    if (type === "migrate") {
+    if (type === "lost" && this.#overlap) this.#overlap.end();
+    else if (type === "migrate") {
       const forMs = Math.min(this.#resumeMs, 1000 * detail.seconds);
       this.#follow(detail.url ? baseOf(detail.url) : this.#base, forMs);
     } else if (type !== "lost") {
@@ -264,13 +267,13 @@ export class Sam2Client extends EventTarget {
     let error = new Sam2Error("lost", "the connection to the service was lost");
     for (let attempt = 0; !this.#ended && performance.now() < this.#untilMs; attempt += 1) {
       try {
-        this.#take(await this.#reach(base, this.#link?.resume ?? null));
+        await this.#take(await this.#reach(base, this.#link?.resume ?? null));
         break;
       } catch (reason) {
         error = /** @type {Sam2Error} */ (reason);
         if (["unauthorized", "ended"].includes(error.code)) break; // it would be refused again
-        const pauseMs = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        this.#next?.close();
+        await pause(attempt);
       }
     }
     this.#isLooking = false;
@@ -287,13 +290,9 @@ export class Sam2Client extends EventTarget {
     if (this.#ended) return;
     this.#ended = error ?? closed();
     removeEventListener("pagehide", this.close);
+    this.#overlap?.end();
     this.#link?.close();
     this.#next?.close();
     this.#tell("close", error);
   }
-}
-
-/** @param {string} url @returns {URL} */
-function baseOf(url) {
-  return new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
 }

@@ -1,6 +1,7 @@
 /** The client's HTTP side, and what can go wrong. */
 
 const GATHERING_MS = 2000; // candidates found later are left out: the offer is sent once
+const PAUSES_MS = [100, 200, 500, 1000]; // between attempts; the last again and again
 
 /**
  * A fault with a code that programs can test: "unreachable", "unauthorized" (another token is
@@ -72,4 +73,15 @@ export function isGathered(peer) {
       if (peer.iceGatheringState === "complete") resolve();
     });
   });
+}
+
+/** @param {string} url of a service; "": of this page @returns {URL} that others are resolved against */
+export function baseOf(url) {
+  return new URL(url === "" ? "." : `${url.replace(/\/$/, "")}/`, document.baseURI);
+}
+
+/** @param {number} attempt 0, 1, 2... that failed @returns {Promise<void>} when to try again */
+export function pause(attempt) {
+  const pauseMs = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
+  return new Promise((resolve) => setTimeout(resolve, pauseMs));
 }

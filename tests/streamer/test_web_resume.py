@@ -3,15 +3,18 @@
 import asyncio
 import json
 import signal
+import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 from fake_viewer import eventually
 from playwright.async_api import Browser, Page, Route
 from served import serving
-from test_client_resume import free_port, program
+from test_client_resume import SECRET, free_port, program
 
 from fake_engine import FakeEngine
+from sam2_rt.engine import StepRequest, StepResult
 from streamer.media.peer import Peer
 from streamer.session.resume import Carried
 
@@ -82,6 +85,66 @@ async def test_a_draining_service_is_left_for_the_one_it_names(browser: Browser)
         assert await page.evaluate("told") == [["moved", [7]]]
         assert await asyncio.wait_for(first.wait(), 30) == 0
         assert await page.evaluate("[...ids]") == ["7"]
+        await page.close()
+
+
+class Gate(FakeEngine):
+    """Takes no step before it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.is_let = threading.Event(), threading.Event()
+
+    def step(self, requests: Sequence[StepRequest]) -> list[StepResult | Exception]:
+        self.is_asked.set()
+        self.is_let.wait()
+        return super().step(requests)
+
+
+# What a viewer sees: for each picture shown, which connection's it is. The newer connection has as
+# long as the test takes to show something.
+WATCH = """() => {
+    const later = setTimeout;
+    window.setTimeout = (call, ms) => ms === 3000 ? 0 : later(call, ms);
+    window.shown = [];
+    const video = document.createElement("video");
+    Object.assign(video, { srcObject: client.returned, muted: true, autoplay: true });
+    document.body.append(video);
+    const see = () => {
+        shown.push(client.returned.getVideoTracks().map(({ id }) => id).join());
+        video.requestVideoFrameCallback(see);
+    };
+    video.requestVideoFrameCallback(see);
+}"""
+
+
+async def test_on_a_drain_the_old_picture_stays_until_the_new_one_is_there(browser: Browser):
+    here, engine = free_port(), Gate()
+    origins = (f"http://127.0.0.1:{here}",)
+    async with (
+        serving(lambda: engine, cors_origins=origins, resume_secret=SECRET) as there,
+        program(here, drain_url=there.url) as first,
+    ):
+        page = await begun(browser, here)
+        await page.evaluate(WATCH)
+        await page.wait_for_function("shown.length > 5")
+        before = await page.evaluate("shown.at(-1)")
+        first.send_signal(signal.SIGTERM)
+        await eventually(engine.is_asked.is_set)
+        count = await page.evaluate("shown.length")
+        await page.wait_for_function("(count) => shown.length > count + 20", arg=count)
+        assert await page.evaluate("[...new Set(shown)]") == [before]
+        assert await page.evaluate("told") == []
+        await page.evaluate(
+            "() => { window.said = client.prompt({ trackId: 8, points: [[0.3, 0.5, 1]] }); }"
+        )
+        engine.is_let.set()
+        await page.wait_for_function("(id) => shown.at(-1) !== id", arg=before)
+        assert await page.evaluate("told") == [["moved", [7]]]
+        assert (await page.evaluate("said"))["track_id"] == 8
+        (stream,) = engine.streams.values()
+        assert set(stream.centres) == {7, 8}, "what was asked meanwhile went to the new service"
+        assert len(await page.evaluate("[...new Set(shown)]")) == 2
         await page.close()
 
 
