@@ -147,7 +147,7 @@ class Settings(DeletionCostSettings, LimitSettings, SourceSettings):
     go on. More: so many processes take the viewers, on one port and with one engine; `max_sessions`
     and `media_ports` are shared out between them. They cannot have peers beside each other."""
     max_batch: int = Field(default=8, ge=1)
-    """Requests in one call of the engine."""
+    """Requests in one call of the engine; a GPU's work is recorded for batches up to as many."""
     compiled_rows: int = Field(default=0, ge=0)
     """Largest batch of frames or tracks that is compiled, a power of two; 0: none. The first start
     then takes minutes and needs a C++ compiler; later ones read ~/.cache/sam2-rt."""

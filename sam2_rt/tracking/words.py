@@ -8,6 +8,7 @@ from torch import Tensor
 from sam2_rt.tracking.kept_frame import KeptFrame, KeptFrames, Seen
 from sam2_rt.tracking.memory_bank import Before, MemoryBank
 from sam2_rt.tracking.prompt import Prompt
+from sam2_rt.tracking.transfer import receive
 
 MAX_WORDS = 8
 """Of one track that can be taken back; the oldest are forgotten, and what they changed stays."""
@@ -78,7 +79,7 @@ class Words:
         word = self._last.pop()
         if word.memory is not None:
             bank.take_back(word.memory, frames.newest.index)
-        if word.is_elsewhere is not None and word.is_elsewhere:
+        if word.is_elsewhere is not None and receive([word.is_elsewhere])[0]:
             bank.forget_since(word.since)
         kept = frames.numbered(word.index)
         if kept is not None:

@@ -11,7 +11,7 @@ from sam2_rt.tracking.batch import encode
 from sam2_rt.tracking.calls import Calls
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.memory_pool import MemoryPool
-from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused
+from sam2_rt.tracking.prompt import Applied, Point, Prompt, Refused, Undo
 from sam2_rt.tracking.track_state import EventKind, TrackState
 from sam2_rt.tracking.track_step import track_step
 from sam2_rt.tracking.tracker import Tracker, TrackerConfig
@@ -476,16 +476,17 @@ def test_a_step_of_many_streams_waits_for_a_gpu_only_where_it_says_so(monkeypatc
     engine.warm_up()
     streams = [engine.open() for _ in LENGTHS]
     late = Prompt(4, pts=1, points=(Point(0.7, 0.6),))
-    said = {0: clicks(1), 2: (late,), 3: corrections(0)}
+    said = {0: clicks(1), 2: (late,), 3: corrections(0), 5: (Undo(1),)}
     waits.clear()
     try:
         torch.cuda.set_sync_debug_mode("error")
-        for index in range(5):
+        for index in range(6):
             requests = [StepRequest(s, picture(0, index), said.get(index, ())) for s in streams]
             for answer in engine.step(requests):
                 assert not isinstance(answer, Exception)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     # Answered and drawn; looked for and drawn; answered, looked for and drawn; looked for what is
-    # corrected, answered twice, looked for the rest and drawn; looked for and drawn.
-    assert len(waits) == 2 + 2 + 3 + 5 + 2
+    # corrected, answered twice, looked for the rest and drawn; looked for and drawn; asked
+    # three streams whether the word that is taken back moved the mask, looked for and drawn.
+    assert len(waits) == 2 + 2 + 3 + 5 + 2 + 5
