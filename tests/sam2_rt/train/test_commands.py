@@ -18,7 +18,7 @@ from sam2_rt.train.learner import Learner, Report
 from sam2_rt.train.log import read
 from sam2_rt.train.plan import Plan
 from sam2_rt.train.recipe import Stage
-from small_model import small_official, write_official
+from small_model import small_nano, small_official, write_official
 from tiny_datasets import write_mostly_broken, write_sav, write_shared
 
 
@@ -37,7 +37,8 @@ def sav(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def few_are_validated(monkeypatch: pytest.MonkeyPatch):
+def little_is_learned_and_validated(monkeypatch: pytest.MonkeyPatch):
+    small_nano(monkeypatch)
     monkeypatch.setattr("sam2_rt.train.run.VALIDATED_STILLS", 2)
     monkeypatch.setattr("sam2_rt.train.run.VALIDATED_CLIPS", 1)
 
