@@ -4,16 +4,18 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from observed import DEPLOY, ROOT, built_image, free_port, version
 from outside import get_a_mask
 
-from rendered import Object, hook_of, rendered
+from rendered import Object, container_of, hook_of, rendered
 
 FILE = DEPLOY / "Containerfile"
 TEXT = FILE.read_text()
@@ -198,10 +200,21 @@ def test_labels_say_what_it_is(image: str):
     assert config["User"] == "10001:10001"
 
 
-async def test_it_ends_with_0_when_it_is_told_to(image: str):
+async def test_the_chart_s_pre_stop_lets_nobody_in_and_sigterm_ends_it_with_0(image: str):
+    command = container_of(rendered("minimal-cpu"))["lifecycle"]["preStop"]["exec"]["command"]
     with run(image) as container:
         await healthy(container)
+        assert await asyncio.to_thread(is_alive_and_closed, container, [*command[:-1], "0"])
         assert await asyncio.to_thread(exit_code_of, container) == 0
+
+
+def is_alive_and_closed(container: Running, pre_stop: list[str]) -> bool:
+    """Once it is not ready any more, as the hook asks for."""
+    told = ["podman", "exec", container.name, *pre_stop]
+    subprocess.run(told, check=True, capture_output=True)
+    while httpx.get(f"{container.url}/readyz").is_success:
+        time.sleep(0.1)
+    return httpx.get(f"{container.url}/livez").is_success
 
 
 def exit_code_of(container: Running) -> int:

@@ -117,7 +117,7 @@ def test_the_grace_period_covers_the_drain(name: str):
     container, pod = container_of(rendered(name)), pod_of(rendered(name))
     variables = environment_of(rendered(name))
     drain = int(variables["STREAMER_DRAIN_TIMEOUT_S"]) + int(variables["STREAMER_STOP_TIMEOUT_S"])
-    waits = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
     assert pod["terminationGracePeriodSeconds"] >= waits + drain + 15
 
 
