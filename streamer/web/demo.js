@@ -146,6 +146,12 @@ function showOutput({ output }) {
   else view.showReturned(client);
 }
 
+/** A tool by its key. @param {"add" | "erase" | "box" | "brush"} tool */
+function pick(tool) {
+  $("tools").querySelector(`[value=${tool}]`).checked = true;
+  picture.tool = tool;
+}
+
 offerSources(start);
 $("stop").onclick = stop;
 $("new").onclick = () => objects.add();
@@ -168,6 +174,11 @@ listenToKeys(
     z: () => objects.undo(),
     r: () => tracks.rename(tracks.selected),
     i: () => $("numbers").click(),
+    a: () => pick("add"),
+    e: () => pick("erase"),
+    b: () => pick("box"),
+    p: () => pick("brush"),
+    "Shift+s": stop, // not by a slip
     Delete: () => tracks.selected && objects.remove(tracks.selected),
   },
   (trackId) => tracks.select(trackId),

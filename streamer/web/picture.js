@@ -15,7 +15,7 @@ const SAME_RATIO = 0.1; // of a ratio; encoders cut a row or a column off
  *     in 0..1 of the frame; rtpTimestamp of the frame that the viewer saw, as it was sent
  */
 
-/** Dispatches `say`, with a Said as detail, for each click, tap, drag, painted mask or Enter. */
+/** Dispatches `say`, with a Said as detail, for each click, tap, drag, painted mask or what keys make of it. */
 export class Picture extends EventTarget {
   /** @type {"add" | "erase" | "box" | "brush"} what a plain click means */
   tool = "add";
@@ -29,7 +29,7 @@ export class Picture extends EventTarget {
   #marks;
   #rubber;
   #crosshair;
-  #press = null; // {x, y, isBox, isPositive, rtpTimestamp} while a button is down
+  #press = null; // what was begun, while a button is down or until the second Enter
   #cursor = [0.5, 0.5];
   #brush;
   #painted = null; // the frame on screen when painting began
@@ -50,13 +50,13 @@ export class Picture extends EventTarget {
     element.addEventListener("pointerdown", (event) => this.#down(event));
     element.addEventListener("pointermove", (event) => this.#move(event));
     element.addEventListener("pointerup", (event) => this.#up(event));
-    element.addEventListener("pointercancel", () => {
-      this.#brush.cancel();
-      this.#release();
-    });
+    element.addEventListener("pointercancel", () => this.#cancel());
     element.addEventListener("contextmenu", (event) => event.preventDefault());
     element.addEventListener("keydown", (event) => this.#key(event));
-    element.addEventListener("blur", () => this.#crosshair.toggleAttribute("hidden", true));
+    element.addEventListener("blur", () => {
+      if (this.#press?.isByKeys) this.#cancel();
+      this.#crosshair.toggleAttribute("hidden", true);
+    });
     this.#video.addEventListener("resize", () => this.#reshape());
   }
 
@@ -103,49 +103,21 @@ export class Picture extends EventTarget {
   }
 
   #down(event) {
+    if (this.#press?.isByKeys) this.#cancel();
     if (this.#press || (event.button !== 0 && event.button !== 2)) return;
-    const [x, y] = this.#at(event);
     const isErase = event.button === 2 || event.altKey || this.tool === "erase";
     const isBox = event.button === 0 && (event.shiftKey || this.tool === "box");
-    if (this.tool === "brush" && !isBox) {
-      if (!this.#brush.isWet) this.#painted = this.seen;
-      this.#brush.down([x, y], this.#ratio ?? 1, { colour: this.colour, isErasing: isErase });
-    }
-    // The frame at the moment of the press: by the release the picture has moved on.
-    this.#press = { x, y, isBox, isPositive: !isErase, rtpTimestamp: this.seen };
+    this.#begin(this.#at(event), { isErase, isBox, isByKeys: false });
     this.#element.setPointerCapture(event.pointerId);
     this.#crosshair.toggleAttribute("hidden", true);
   }
 
   #move(event) {
-    this.#brush.move(this.#at(event));
-    if (!this.#press?.isBox) return;
-    const [x0, y0, x1, y1] = between(this.#press, this.#at(event));
-    const sides = { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
-    for (const [name, value] of Object.entries(sides)) {
-      this.#rubber.setAttribute(name, `${100 * value}%`);
-    }
-    this.#rubber.toggleAttribute("hidden", false);
+    if (this.#press && !this.#press.isByKeys) this.#drag(this.#at(event));
   }
 
   #up(event) {
-    if (!this.#press) return;
-    if (this.#brush.isWet && !this.#press.isBox) {
-      this.#brush.up();
-      this.#release();
-      return;
-    }
-    const { x, y, isBox, isPositive, rtpTimestamp } = this.#press;
-    const box = between(this.#press, this.#at(event));
-    const isDrawn = isBox && box[2] - box[0] >= MIN_BOX && box[3] - box[1] >= MIN_BOX;
-    this.#release();
-    if (isDrawn) this.#say({ box, rtpTimestamp });
-    else this.#say({ points: [[x, y, isPositive ? 1 : 0]], rtpTimestamp });
-  }
-
-  #release() {
-    this.#press = null;
-    this.#rubber.toggleAttribute("hidden", true);
+    if (this.#press && !this.#press.isByKeys) this.#lift(this.#at(event));
   }
 
   #key(event) {
@@ -155,13 +127,78 @@ export class Picture extends EventTarget {
       this.#crosshair.style.left = `${100 * this.#cursor[0]}%`;
       this.#crosshair.style.top = `${100 * this.#cursor[1]}%`;
       this.#crosshair.toggleAttribute("hidden", false);
+      if (this.#press?.isByKeys) this.#drag(this.#cursor);
     } else if (event.key === "Enter") {
-      const isPositive = !event.altKey && this.tool !== "erase";
-      this.#say({ points: [[...this.#cursor, isPositive ? 1 : 0]], rtpTimestamp: this.seen });
+      this.#enter(event);
+    } else if (event.key === "Escape" && this.#press?.isByKeys) {
+      this.#cancel();
     } else {
       return;
     }
     event.preventDefault();
+  }
+
+  /** A point, or one of the two corners of a box, or the brush goes down or up. */
+  #enter({ altKey, shiftKey, repeat }) {
+    if (repeat || (this.#press && !this.#press.isByKeys)) return;
+    if (!this.#press) {
+      const isBox = shiftKey || this.tool === "box";
+      const isErase = altKey || this.tool === "erase";
+      this.#begin(this.#cursor, { isErase, isBox, isByKeys: true });
+      if (isBox || this.tool === "brush") return; // the second Enter ends it
+    }
+    this.#lift(this.#cursor);
+  }
+
+  #begin([x, y], { isErase, isBox, isByKeys }) {
+    const isPainted = this.tool === "brush" && !isBox;
+    if (isPainted) {
+      if (!this.#brush.isWet) this.#painted = this.seen;
+      this.#brush.down([x, y], this.#ratio ?? 1, { colour: this.colour, isErasing: isErase });
+    }
+    // The frame at the moment of the press: by the release the picture has moved on.
+    const rtpTimestamp = this.seen;
+    this.#press = { x, y, isBox, isPositive: !isErase, isPainted, isByKeys, rtpTimestamp };
+    this.#element.toggleAttribute("data-held", isByKeys && (isBox || isPainted));
+  }
+
+  #drag(at) {
+    this.#brush.move(at);
+    if (!this.#press.isBox) return;
+    const [x0, y0, x1, y1] = between(this.#press, at);
+    const sides = { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+    for (const [name, value] of Object.entries(sides)) {
+      this.#rubber.setAttribute(name, `${100 * value}%`);
+    }
+    this.#rubber.toggleAttribute("hidden", false);
+  }
+
+  #lift(at) {
+    const { x, y, isBox, isPositive, isPainted, isByKeys } = this.#press;
+    // Keys take their time: what counts is the frame where the second corner fitted.
+    const rtpTimestamp = isByKeys ? this.seen : this.#press.rtpTimestamp;
+    this.#release();
+    if (isPainted) {
+      if (isByKeys) this.#painted = rtpTimestamp;
+      this.#brush.up();
+      return;
+    }
+    const box = between({ x, y }, at);
+    const isDrawn = isBox && box[2] - box[0] >= MIN_BOX && box[3] - box[1] >= MIN_BOX;
+    if (isDrawn) this.#say({ box, rtpTimestamp });
+    else this.#say({ points: [[x, y, isPositive ? 1 : 0]], rtpTimestamp });
+  }
+
+  /** Nothing is said of what was begun. */
+  #cancel() {
+    this.#brush.cancel();
+    this.#release();
+  }
+
+  #release() {
+    this.#press = null;
+    this.#rubber.toggleAttribute("hidden", true);
+    this.#element.toggleAttribute("data-held", false);
   }
 
   #say(said) {

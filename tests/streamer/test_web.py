@@ -4,7 +4,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 from stage import HAS_LATENCY, PIXEL, staged
 
 from streamer.masks.mask_frame import (
@@ -81,6 +81,49 @@ async def test_buttons_keys_and_drags_say_what_they_should(browser: Browser):
         ]
         assert said[3].box == pytest.approx((0.3, 0.2, 0.5, 0.6), abs=0.01)
         assert {prompt.track_id for prompt in said} == {1}
+
+
+async def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        await page.keyboard.press(key)
+
+
+async def test_all_is_said_without_a_pointer_too(browser: Browser):
+    async with staged(browser) as stage:
+        await stage.start()
+        page, said = stage.page, stage.engine.prompts
+        await page.focus("#picture")
+        await press(page, "ArrowLeft", "Shift+Enter", *["ArrowRight", "ArrowDown"] * 4)
+        await expect(page.locator("#rubber")).to_be_visible()
+        await page.screenshot(path=OUT / "page-keys-box.png")
+        await press(page, "Escape", "Enter", "Shift+Enter", *["ArrowUp", "ArrowRight"] * 3, "Enter")
+        await expect(page.locator("#rubber")).to_be_hidden()
+        await press(page, "b", "Enter", *["ArrowDown", "ArrowLeft"] * 2, "Enter", "e", "Enter")
+        await press(page, "a", "Alt+Enter")
+        await stage.until(lambda: len(said) == 5)
+        await press(page, "p", "Enter", *["ArrowLeft"] * 5)
+        await expect(page.locator("#paint")).to_be_visible()
+        await press(page, "Escape")
+        await expect(page.locator("#paint")).to_be_hidden()
+        await press(page, "Enter", *["ArrowLeft"] * 5, "Enter")
+        await stage.until(lambda: len(said) == 6)
+        near = pytest.approx
+        assert [
+            (p.points[0].x, p.points[0].y, p.points[0].is_positive) for p in said if p.points
+        ] == [
+            (near(0.56), near(0.58), True),
+            (near(0.58), near(0.56), False),
+            (near(0.58), near(0.56), False),
+        ]
+        assert said[1].box == near((0.56, 0.52, 0.62, 0.58))
+        assert said[2].box == near((0.58, 0.52, 0.62, 0.56))
+        rows, columns = np.nonzero(said[5].mask)
+        assert (rows.mean() / 180, columns.mean() / 320) == near((0.56, 0.43), abs=0.02)
+        assert all(prompt.pts is not None for prompt in said)
+        await press(page, "s")
+        await expect(page.locator("body")).to_have_attribute("data-phase", "live")
+        await press(page, "Shift+S")
+        await expect(page.locator("body")).to_have_attribute("data-phase", "idle")
 
 
 async def test_objects_are_added_chosen_and_removed(browser: Browser):
