@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from sam2_rt.engine import EngineLost, StepRequest, StepResult
+from sam2_rt.line import window_s
+from sam2_rt.remote.remote_engine import RemoteEngine
 from sam2_rt.steps import EngineInfo, Steps
 from streamer.patience import Patience
 from streamer.session.journey import StepTimes, TimedStep
@@ -67,7 +69,7 @@ class Told:
     has_called: Callable[[Call, object], None]
     """The answer, or the exception that was raised."""
     has_stepped: Callable[[Tick, Sequence[TimedStep | Exception], float], None]
-    """The tick's end: an answer for each request, and what the step took, in seconds."""
+    """The tick's end: an answer for each request, and for how many seconds to wait for others."""
     has_lost: Callable[[EngineLost], None]
     """The engine is gone with the tick that it was at; another is being loaded."""
     has_died: Callable[[BaseException], None]
@@ -148,7 +150,10 @@ class EngineThread:
             self._tell(self._told.has_called, one, _attempt(one.call, engine))
         begun_s = time.monotonic()
         answers = _step(engine, tick.requests) if tick.requests else ()
-        self._tell(self._told.has_stepped, tick, answers, time.monotonic() - begun_s)
+        took_s = time.monotonic() - begun_s
+        # A host waits for the callers of all processes itself, and no longer than for one window.
+        length_s = 0.0 if isinstance(engine, RemoteEngine) else window_s(took_s)
+        self._tell(self._told.has_stepped, tick, answers, length_s)
 
     def _tell(self, told: Callable[[*Parts], None], *parts: *Parts) -> None:
         with contextlib.suppress(RuntimeError):  # closed: stop() did not wait, nobody is there

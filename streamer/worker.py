@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sam2_rt.engine import Adopted, EngineLost, StepRequest, StepResult, StreamLost
-from sam2_rt.line import Line, window_s
+from sam2_rt.line import Line
 from sam2_rt.steps import EngineInfo, Steps
 from streamer.engine_thread import Asker, Call, EngineThread, Tick, Told
 from streamer.session.journey import TimedStep
@@ -171,7 +171,7 @@ class Worker:
             self._thread.begin(tick)
 
     def _end_tick(
-        self, tick: Tick, answers: Sequence[TimedStep | Exception], took_s: float
+        self, tick: Tick, answers: Sequence[TimedStep | Exception], window_s: float
     ) -> None:
         """On the loop: the thread is free, and this is what the requests came to."""
         self._tick = None
@@ -181,7 +181,7 @@ class Worker:
         if stepped:
             self.on_batch(max(stepped))
         if tick.askers:
-            self._open_window(tick.askers, window_s(took_s))
+            self._open_window(tick.askers, window_s)
         self._begin_if_due()
 
     def _open_window(self, answered: Sequence[Asker], length_s: float) -> None:

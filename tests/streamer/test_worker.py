@@ -2,12 +2,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from multiprocessing.connection import Client, Listener
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fake_engine import FakeEngine
 from sam2_rt.engine import StepRequest, StepResult
+from sam2_rt.remote.host import Host
+from sam2_rt.remote.remote_engine import RemoteEngine
 from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.prompt import Point, Prompt
 from streamer.worker import Steps, Worker, WorkerDied, WorkerState
@@ -155,6 +159,35 @@ async def test_who_cannot_make_its_request_is_told_and_the_others_step():
             await failing
         assert (await stepping).index == 0
         assert (await worker.step(request(second))).index == 0
+
+
+@pytest.fixture
+def long_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.engine_thread.window_s", lambda _took_s: 600.0)
+
+
+@pytest.mark.usefixtures("long_window")
+async def test_who_was_answered_is_waited_for_in_the_window():
+    async with working(FakeEngine) as worker:
+        first, second = await worker.open(), await worker.open()
+        await worker.step(request(first))
+        waiting = asyncio.create_task(worker.step(request(second)))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        await worker.step(request(first, 1))
+        assert (await waiting).batch_frames == 2
+
+
+@pytest.mark.usefixtures("long_window")
+async def test_an_engine_of_several_processes_waits_for_them_itself(tmp_path: Path):
+    address, key = str(tmp_path / "socket"), b"k" * 32
+    host = Host(FakeEngine(), Listener(address, authkey=key))
+    threading.Thread(target=host.serve, daemon=True).start()
+    async with working(lambda: RemoteEngine(Client(address, authkey=key), 100)) as worker:
+        first, second = await worker.open(), await worker.open()
+        await worker.step(request(first))
+        answer = await asyncio.wait_for(worker.step(request(second)), 30)
+        assert answer.batch_frames == 1
 
 
 async def test_it_tells_how_many_frames_made_a_batch():
