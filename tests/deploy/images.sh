@@ -37,7 +37,7 @@ try() {
     ! lost=$(grep -m 1 -E "$is_lost" "$scratch/log") || no_network "fetching failed: $lost"
     return 1
 }
-is_lost='Temporary failure|Could not resolve|[Cc]onnection (timed out|reset|refused|broken)|[Tt]imeout|IncompleteRead'
+is_lost='Temporary failure|Failed to fetch|Unable to fetch|Could not resolve|[Cc]onnection (timed out|reset|refused|broken)|[Tt]imeout|IncompleteRead'
 is_lost+='|Max retries|Name or service not known|CERTIFICATE_VERIFY|Error 5[0-9][0-9]| 50[234] |No space left'
 
 volumes=()
@@ -54,8 +54,10 @@ fi
 if ! podman image exists "$base"; then
     timeout 60 apt-helper download-file "$debian" "$scratch/InRelease" >"$scratch/log" 2>&1 ||
         no_network "no packages of Debian: $(tail -n 1 "$scratch/log")"
-    try mmdebstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$scratch/rootfs.tar"
-    podman import "$scratch/rootfs.tar" "$base"
+    # Nothing of ours is in it: whatever fails is the machine's or the network's.
+    mmdebstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$scratch/rootfs.tar" 2>&1 |
+        tee "$scratch/log" || no_network "no base of Debian's packages: $(tail -n 1 "$scratch/log")"
+    podman import "$scratch/rootfs.tar" "$base" || no_network "the base cannot be imported"
     rm "$scratch/rootfs.tar"
 fi
 
