@@ -1,6 +1,7 @@
 """The scene, as command lines of several programs name it."""
 
 import argparse
+import math
 from pathlib import Path
 
 from load.scene import Ball, Clip, Pattern, Scene
@@ -19,7 +20,7 @@ def add_scene(parser: argparse.ArgumentParser) -> None:
 
 
 def take_scene(given: argparse.Namespace) -> Scene:
-    """Takes the options out. Raises ValueError for a click that is none."""
+    """Takes the options out. Ends the program, with words, for those that name nothing."""
     options = vars(given)
     name, click = options.pop("scene"), options.pop("click")
     sent = {key: options.pop(key) for key in ("width", "height", "fps", "output")}
@@ -27,5 +28,16 @@ def take_scene(given: argparse.Namespace) -> Scene:
         return Ball(**sent)
     if name == "stripes":
         return Pattern(**sent)
-    x, y = (float(part) for part in (click or "0.5,0.5").split(","))
-    return Clip(**sent, path=Path(name), click=Point(x, y))
+    if not Path(name).is_file():
+        raise SystemExit(f"--scene {name}: neither ball nor stripes nor a file")
+    return Clip(**sent, path=Path(name), click=_point(click or "0.5,0.5"))
+
+
+def _point(text: str) -> Point:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        x = y = math.nan
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise SystemExit(f"--click {text}: not X,Y in 0..1")
+    return Point(x, y)
