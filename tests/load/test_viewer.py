@@ -10,9 +10,18 @@ from served import serving
 
 from fake_engine import FakeEngine
 from load.scene import Ball, Pattern
-from load.viewer import viewing
+from load.viewer import Viewer, viewing
 from sam2_rt.engine import StepRequest, StepResult, TrackState
 from streamer.client import ConnectionLost
+
+
+async def count_masks(viewer: Viewer, number: int) -> None:
+    """Of frames after the click: before it, some may have waited."""
+    await viewer.watch(0.5)
+    viewer.forget()
+    async with asyncio.timeout(60):
+        while len(viewer.latencies_s) < number:
+            await viewer.watch(0.1)
 
 
 async def test_a_viewer_follows_tracks_and_reads_all_that_comes_back():
@@ -20,12 +29,10 @@ async def test_a_viewer_follows_tracks_and_reads_all_that_comes_back():
         serving(FakeEngine) as served,
         viewing(served.url, Pattern(160, 96), tracks=2) as viewer,
     ):
-        await viewer.watch(0.5)
-        viewer.forget()  # masks of before the click may have waited
-        await viewer.watch(1)
+        await count_masks(viewer, 10)
         stats = viewer.client.stats
-        assert stats.masks > 10
-        assert stats.pictures > 5
+        assert stats.masks >= 10
+        assert stats.pictures > 0
         assert stats.unreadable == 0
         assert viewer.in_sight == 1
         viewer.forget()
@@ -57,10 +64,10 @@ class Blinking(FakeEngine):
 async def test_frames_in_which_a_track_is_hidden_or_nothing_is_followed_are_not_in_sight():
     async with serving(Blinking) as served:
         async with viewing(served.url, Pattern(160, 96), tracks=1) as viewer:
-            await viewer.watch(1.5)
+            await count_masks(viewer, 10)
             assert 0.2 < viewer.in_sight < 0.8
         async with viewing(served.url, Pattern(160, 96), tracks=0) as viewer:
-            await viewer.watch(1)
+            await count_masks(viewer, 3)
             assert viewer.in_sight == 0
 
 
@@ -79,10 +86,10 @@ async def test_a_session_that_is_lost_raises_the_client_s_own_error():
 async def test_the_program_says_what_one_viewer_got():
     async with serving(FakeEngine) as served:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "load.viewer", "--url", served.url, "--seconds", "0.7",
+            sys.executable, "-m", "load.viewer", "--url", served.url, "--seconds", "2",
             "--width", "96", "--height", "64", "--output", "overlay", stdout=PIPE,
         )  # fmt: skip
         words, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0
     assert words.decode().startswith("96x64@30 overlay: ")
-    assert "in sight in 100% of the frames" in words.decode()
+    assert "in sight in 100% of the frames" in words.decode(), words.decode()
