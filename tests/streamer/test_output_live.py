@@ -3,10 +3,13 @@
 import asyncio
 import io
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
+from pathlib import Path
 
 import av
+import board
 import httpx
 import numpy as np
 import pytest
@@ -25,6 +28,7 @@ IN, OUT = (96, 160), (20, 20)
 """Rows and columns: in the disc that the engine sees, and far from it."""
 
 Rgb = NDArray[np.uint8]
+FOLDER = Path(__file__).parents[2] / "out" / "modes"
 
 
 async def orange_frames() -> AsyncIterator[av.VideoFrame]:
@@ -80,6 +84,32 @@ async def test_the_mode_changes_live_and_the_picture_with_it(served: Served):
         await until(client, lambda p: p.shape[1] == WIDTH and p[OUT].max() < 60)
         await client.configure("none")
         await until(client, lambda p: is_orange(p, IN) and is_orange(p, OUT))
+
+
+async def board_frames() -> AsyncIterator[av.VideoFrame]:
+    rgb = board.board()
+    for index in range(10_000):
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = index, Fraction(1, 15)
+        await asyncio.sleep(1 / 15)
+        yield frame
+
+
+async def test_each_mode_shows_hides_and_blurs_what_it_says_one_after_another(served: Served):
+    """A checkerboard with a disc on it: where its pattern is left, and which colour it has."""
+    assert set(board.SHOWN) | {Mode.MASKS} == set(Mode)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    async with Client(served.url, board_frames()) as client:
+        await client.prompt(1, points=[Point(*board.AT)])
+        for mode, (options, holds) in board.SHOWN.items():
+            await client.configure(mode, **options)
+            last: deque[Rgb] = deque(maxlen=1)
+            try:
+                await until(client, lambda p: last.append(p) or holds(board.look(p)))  # noqa: B023
+            except TimeoutError:
+                pytest.fail(f"{mode} does not look like that: {board.look(last[-1])}")
+            finally:
+                Image.fromarray(last[-1]).save(FOLDER / f"wire-{mode}.png")
 
 
 async def test_masks_alone_come_without_a_picture(served: Served):
