@@ -28,11 +28,12 @@ class Gap:
     """Over the second."""
 
     def allowed(self, seconds: float, fps: int) -> float:
-        """Frames that may lie in a gap that is to last so long.
+        """Frames that may lie in a gap that is to last so long on a quiet machine.
 
-        Frames are counted, not seconds, by a source that a slow machine slows down, too.
+        Frames are counted, not seconds, by a source that a slow machine slows down, too; twice as
+        many, and more where frames were left out before.
         """
-        return seconds * fps + _SLACK * self.most_before
+        return 2 * seconds * fps + _SLACK * self.most_before
 
 
 async def until_moved(masks: AsyncIterator[Masks], fps: int) -> Gap:
