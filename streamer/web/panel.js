@@ -1,6 +1,6 @@
 /** The numbers: a short line that is always there, and a panel with all of them. */
 
-const MAX_AGES = 90; // mask frames of which the latency is the median
+const AGES_MS = 3000; // for which a mask frame counts in the median of the latency
 
 /** The service's stages in a frame's order; `masks` goes beside compose and send. */
 const STAGES = {
@@ -46,8 +46,9 @@ export class Panel {
 
   /** @param {number} ageMs of a mask frame when it left the service */
   age(ageMs) {
-    this.#ages.push(ageMs);
-    if (this.#ages.length > MAX_AGES) this.#ages.shift();
+    const atMs = performance.now();
+    this.#ages = this.#ages.filter((age) => atMs - age.atMs < AGES_MS);
+    this.#ages.push({ ageMs, atMs });
   }
 
   /** Forgets what was measured. */
@@ -81,7 +82,8 @@ export class Panel {
     $("rtt").textContent = roundTripMs === null ? "–" : ms(roundTripMs);
     $("objects").textContent = tally(states);
     if (roundTripMs !== null && this.#ages.length > 0) {
-      const median = [...this.#ages].sort((a, b) => a - b)[this.#ages.length >> 1];
+      const ages = this.#ages.map(({ ageMs }) => ageMs).sort((a, b) => a - b);
+      const median = ages[ages.length >> 1];
       $("latency").textContent = $("total").textContent = `${Math.round(median + roundTripMs)} ms`;
     }
     const report = await client.getStats();

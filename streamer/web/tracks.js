@@ -8,15 +8,17 @@ export const COLOURS = Object.freeze([
 /** @param {number} trackId @returns {string} */
 export const colourOf = (trackId) => COLOURS[(trackId - 1) % COLOURS.length];
 
+const POINT = matchMedia("(pointer: coarse)").matches ? "tap" : "click";
+
 const WORDS = {
-  new: "click it",
+  new: `${POINT} it`,
   pending: "starting",
   visible: "visible",
   occluded: "hidden",
   lost: "lost",
 };
 const TITLES = {
-  new: "Click the object in the video",
+  new: "Show where the object is in the video",
   occluded: "Not in the picture now; still looked for",
   lost: "Not seen for a while; still looked for",
 };

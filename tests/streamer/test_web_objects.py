@@ -89,3 +89,37 @@ async def test_an_object_that_a_machine_removes_leaves_the_page_and_its_number_i
         await stage.click(0.7, 0.5)
         await expect(chips).to_have_attribute("data-state", "visible")
         assert engine.prompts[-1].track_id == 1
+
+
+async def test_the_latency_that_is_told_is_that_of_the_last_seconds(browser: Browser):
+    """Not of so many frames: a slow service would look quick for a long time."""
+    async with staged(browser) as stage:
+        told = await stage.page.evaluate(
+            """async () => {
+                const { Panel } = await import("/web/panel.js");
+                const panel = new Panel(document.querySelector("#numbers"));
+                const client = { roundTripMs: 5, getStats: async () => null };
+                const told = [];
+                let nowMs = 1000;
+                performance.now = () => nowMs;
+                for (const [ageMs, count] of [[10, 50], [500, 3]]) {
+                    for (let index = 0; index < count; index++) panel.age(ageMs);
+                    await panel.show({ fps: 1, dropped: {} }, client, []);
+                    told.push(document.querySelector("#latency").textContent);
+                    nowMs += 4000;
+                }
+                return told;
+            }"""
+        )
+        assert told == ["15 ms", "505 ms"]
+
+
+async def test_a_finger_is_told_to_tap(browser: Browser):
+    async with staged(browser) as stage:
+        context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        for page, verb in ((stage.page, "Click"), (await context.new_page(), "Tap")):
+            await page.goto(stage.served.url)
+            await expect(page.get_by_role("heading", level=2)).to_have_text(
+                f"{verb} anything. It keeps its mask.", use_inner_text=True
+            )
+        await context.close()
