@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sam2_rt.graphs import CudaRecorder, RecordedGraphs, Run, as_it_is
+from sam2_rt.model.config import ModelConfig
 from sam2_rt.tick import Turn, tick
 from sam2_rt.tracking.buckets import Buckets
 from sam2_rt.tracking.calls import Calls, ShapedCalls
@@ -13,8 +16,10 @@ from sam2_rt.tracking.frame import Frame
 from sam2_rt.tracking.memory_pool import MemoryPool
 from sam2_rt.tracking.prompt import Point, Prompt
 from sam2_rt.tracking.tracker import Tracker
-from small_model import small_model
+from seeded import SMALL_HIERA
+from small_model import SMALL, small_model
 
+HIERA = ModelConfig(SMALL_HIERA, image_size=64, dim=64, memory_layers=1, feedforward_dim=64)
 BUCKETS = Buckets(max_rows=2, max_conditioning=4)
 
 
@@ -129,6 +134,38 @@ def test_recorded_steps_give_the_masks_of_the_model_as_it_is():
     recorder = Recorder()
     check_that_masks_agree(torch.device("cpu"), RecordedGraphs(as_it_is, recorder))
     assert recorder.num_replays > 0
+
+
+class Strays(TorchDispatchMode):
+    """Notes operations that touch the host's memory, which no recording may hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, Tensor)]
+        if any(x.device.type == "cpu" for x in tensors):
+            self.found.append(str(operation))
+        return result
+
+
+@pytest.mark.parametrize("config", [SMALL, HIERA], ids=["nano", "official"])
+def test_what_is_recorded_stays_on_the_device_and_asks_for_no_number(config):
+    """On a device that holds no numbers: whoever asked for one would fail."""
+    model = small_model(config).eval().to("meta")
+    strays, recorder = Strays(), Recorder()
+
+    def watched(run: Run) -> tuple[Callable[[], None], Sequence[Tensor]]:
+        run()  # the first run makes what is made once
+        with strays:
+            return recorder(run)
+
+    graphs = RecordedGraphs(as_it_is, watched)
+    ShapedCalls(model, Buckets(1, 4), graphs.graph).warm_up()
+    assert graphs.num_recorded == 3
+    assert strays.found == []
 
 
 @pytest.mark.gpu
