@@ -74,6 +74,19 @@ def test_several_trackers_step_one_model_without_mixing():
             torch.testing.assert_close(alone.step(pixels), masks[number])
 
 
+def test_the_predictor_that_is_compiled_gives_the_same_masks(monkeypatch: pytest.MonkeyPatch):
+    """Without compiling, which takes minutes: its own code around what it compiles."""
+    compiled: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda call, **_: compiled.append(call) or call)
+    weights = seed_(SAM2(SMALLEST)).state_dict()
+    clicks = [(0.5, 0.5)]
+    plain = PeerTracker(build_peer(SMALLEST, weights), clicks)
+    optimised = PeerTracker(build_peer(SMALLEST, weights, is_compiled=True), clicks)
+    assert len(compiled) >= 4
+    for _, pixels in frames(64, 3):
+        torch.testing.assert_close(optimised.step(pixels), plain.step(pixels))
+
+
 def test_bfloat16_is_autocast_s():
     model = seed_(SAM2(SMALLEST))
     peer = build_peer(SMALLEST, model.state_dict())
