@@ -7,6 +7,7 @@ this pod, and its viewers stay until SIGTERM. It is what a preStop hook sends.
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,6 +114,9 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, and CLOSE."""
         with super().capture_signals():
+            if threading.current_thread() is not threading.main_thread():  # as uvicorn's
+                yield
+                return
             before = signal.signal(CLOSE, self._close)
             try:
                 yield

@@ -57,6 +57,7 @@ async def test_a_signal_drains_and_what_is_left_is_ended_before_the_server():
 async def test_before_it_is_stopped_a_pod_lets_nobody_in_and_its_viewers_stay():
     async with running(drain_timeout_s=600) as (server, task, told):
         async with connected(told.urls[0]) as viewer, httpx.AsyncClient() as http:
+            assert signal.getsignal(signal.SIGUSR1) == server._close, "or it would end the tests"
             os.kill(os.getpid(), signal.SIGUSR1)
             await eventually(lambda: server._service.is_draining)
             assert (await http.get(f"{told.urls[0]}/readyz")).status_code == 503
