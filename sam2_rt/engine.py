@@ -201,4 +201,5 @@ class Engine:
         if tracker is None:
             raise UnknownStream(request.stream_id)
         removals = tuple(tracker.remove(track_id) for track_id in request.removals)
-        return Begun(Turn(tracker, request.frame, request.prompts), removals)
+        turn = Turn(tracker, request.frame, request.prompts, request.is_again)
+        return Begun(turn, removals)

@@ -37,6 +37,8 @@ class StepRequest:
     """In the order they were said."""
     removals: tuple[int, ...] = ()
     """Track ids that the viewer gave up; applied before the prompts."""
+    is_again: bool = False
+    """Whether this is the frame of the stream's last step once more, which is not encoded anew."""
 
 
 @dataclass(frozen=True, slots=True)

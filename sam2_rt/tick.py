@@ -38,6 +38,8 @@ class Turn:
     tracker: Tracker
     frame: Frame
     prompts: tuple[Prompt | Undo, ...] = ()
+    is_again: bool = False
+    """Whether the frame is that of the turn before."""
 
 
 class Opened(NamedTuple):
@@ -75,7 +77,7 @@ def tick(
 
 
 def _open(turn: Turn) -> Opened:
-    newest = turn.tracker.begin(turn.frame)
+    newest = turn.tracker.begin(turn.frame, is_again=turn.is_again)
     return Opened(newest, turn.tracker.unencoded(newest, turn.prompts))
 
 

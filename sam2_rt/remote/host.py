@@ -194,7 +194,8 @@ def _request(caller: _Caller, slip: RequestSlip) -> StepRequest | Exception:
     shared = caller.streams.get(slip.stream_id)
     if shared is None:
         return StreamLost(f"stream {slip.stream_id} is not open here")
-    return StepRequest(slip.stream_id, shared.frame(slip.frame), slip.prompts, slip.removals)
+    said = slip.prompts, slip.removals, slip.is_again
+    return StepRequest(slip.stream_id, shared.frame(slip.frame), *said)
 
 
 def _written(shared: SharedStream, answer: StepResult | Exception) -> ResultSlip | Exception:

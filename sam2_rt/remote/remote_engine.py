@@ -133,7 +133,8 @@ class RemoteEngine:
             frame = stream.shared.put_frame(request.frame)
         except NoRoom as error:
             return error
-        return RequestSlip(stream.remote_id, frame, request.prompts, request.removals)
+        said = request.prompts, request.removals, request.is_again
+        return RequestSlip(stream.remote_id, frame, *said)
 
     def _result(
         self, request: StepRequest, answer: ResultSlip | Exception

@@ -30,6 +30,7 @@ class RequestSlip(NamedTuple):
     frame: FrameSlip
     prompts: tuple[Prompt | Undo, ...]
     removals: tuple[int, ...]
+    is_again: bool
 
 
 class Step(NamedTuple):

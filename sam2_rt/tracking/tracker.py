@@ -52,10 +52,16 @@ class Tracker(Listener):
         [found] = look(self._calls, [search])
         return self.settle(search, found, answered)
 
-    def begin(self, frame: Frame) -> KeptFrame:
-        """A frame that is about to be the newest, with room made for it."""
+    def begin(self, frame: Frame, *, is_again: bool = False) -> KeptFrame:
+        """A frame that is about to be the newest, with room made for it.
+
+        One that is the newest already, and was kept and encoded, is not encoded again.
+        """
+        before = self._kept.newest if is_again and len(self._kept) else None
         self._kept.make_room()
-        return KeptFrame(self.num_frames, frame.pts, frame)
+        is_known = before is not None and before.is_encoded and before.pts == frame.pts
+        content = before.content if before is not None and is_known else frame
+        return KeptFrame(self.num_frames, frame.pts, content)
 
     def unencoded(
         self, newest: KeptFrame, prompts: Iterable[Prompt | Undo]

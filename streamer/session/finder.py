@@ -119,13 +119,14 @@ class Finder:
             if not chosen:
                 return arrival, []
             prompts = tuple(Prompt(at, points=(g.point,)) for at, g in enumerate(chosen, 1))
-            await self._worker.step(StepRequest(stream_id, arrival.frame, prompts, before))
+            request = StepRequest(stream_id, arrival.frame, prompts, before, is_again=True)
+            await self._worker.step(request)
             return await self._follow(stream_id)
 
     async def _guess(self, stream_id: int, arrival: Arrival) -> tuple[list[Guess], tuple[int, ...]]:
         """What the model makes of each point of the grid, without a memory of anything.
 
-        And the tracks that are left of it in the stream.
+        And the tracks that are left of it in the stream. The frame is encoded by the first step.
         """
         points, guesses = grid(GRID_SIDE), list[Guess]()
         size = min(_POINTS_A_STEP, self._max_of_engine)
@@ -133,7 +134,7 @@ class Finder:
         for start in range(0, len(points), size):
             asked = points[start : start + size]
             prompts = tuple(Prompt(at + 1, points=(p,)) for at, p in enumerate(asked))
-            request = StepRequest(stream_id, arrival.frame, prompts, before)
+            request = StepRequest(stream_id, arrival.frame, prompts, before, is_again=start > 0)
             masks = (await self._worker.step(request)).masks
             guesses += [Guess(asked[m.track_id - 1], m.iou, m.logits) for m in masks]
             before = tuple(m.track_id for m in masks)

@@ -326,6 +326,35 @@ def test_a_late_click_has_its_frame_and_the_newest_encoded_as_one_batch(model, c
     assert encoded == [2, 1, 1], "a frame is encoded once"
 
 
+def test_a_frame_that_is_looked_at_again_is_encoded_once(model, calls, encoded):
+    """And gives what it gives where it is encoded for each look."""
+    frugal, lavish, _ = trackers(model)
+    places = [Prompt(1, points=(Point(x, 0.4),)) for x in (0.2, 0.4, 0.6)]
+    for number, place in enumerate(places):
+        for tracker in (frugal, lavish):
+            tracker.remove(1)
+        [found] = tick(calls, [Turn(frugal, picture(0, 0), (place,), is_again=number > 0)])
+        [expected] = tick(calls, [Turn(lavish, picture(0, 0), (place,))])
+        torch.testing.assert_close(found[0].mask_logits, expected[0].mask_logits)
+    assert encoded == [1] * (1 + len(places))
+    assert (frugal.num_frames, frugal.encoder_calls) == (3, 1)
+    tick(calls, [Turn(frugal, picture(0, 1))])
+    assert frugal.encoder_calls == 2
+
+
+def test_a_frame_that_the_step_before_did_not_keep_is_encoded(model, calls, monkeypatch):
+    """Nor is one that looks like it taken for it."""
+    [tracker, *_] = trackers(model)
+    tick(calls, [turn(tracker, 0, 0)])
+    with monkeypatch.context() as patch:
+        broken(model, patch, float("nan"))
+        [lost] = tick(Calls(model), [Turn(tracker, FLAT)])
+    assert isinstance(lost, TickLost)
+    [found] = tick(calls, [Turn(tracker, FLAT, is_again=True)])
+    assert len(found) == 2
+    assert tracker.encoder_calls == 3
+
+
 def test_only_the_streams_that_need_it_are_in_the_encoder_s_batch(model, calls, encoded):
     idle, clicked, followed = trackers(model)
     tick(calls, [turn_unasked(idle, 0), turn(clicked, 1, 9), turn(followed, 2, 0)])

@@ -47,7 +47,7 @@ def frame(pts: int) -> Frame:
 
 
 def played(engine: Steps) -> list[StepResult]:
-    """Three frames of one stream, rest, and one more; then the track is given up."""
+    """Three frames of one stream, rest, and one more twice; then the track is given up."""
     stream = engine.open()
     requests = [StepRequest(stream, frame(0), (CLICK,))]
     requests += [StepRequest(stream, frame(pts)) for pts in (1, 2)]
@@ -56,6 +56,9 @@ def played(engine: Steps) -> list[StepResult]:
     adopted = engine.adopt(stream)
     assert adopted is not None
     assert (adopted.track_ids, adopted.encoder_calls) == ((1,), 3)
+    results.append(one(engine.step([StepRequest(stream, frame(3), is_again=True)])))
+    results.append(one(engine.step([StepRequest(stream, frame(3), (CLICK,), is_again=True)])))
+    assert results[-1].encoder_calls == 4, "three, and the fourth twice"
     results.append(one(engine.step([StepRequest(stream, frame(3), (), (1,))])))
     engine.close(stream)
     return results
@@ -79,8 +82,8 @@ def test_it_answers_as_an_engine_in_this_process_does(process: EngineProcess):
         for other, own in zip(remote.masks, local.masks, strict=True):
             np.testing.assert_array_equal(other.mask, own.mask)
             np.testing.assert_allclose(other.logits, own.logits, atol=1e-4)
-    assert isinstance(there[3].removals[0], Applied)
-    assert there[3].masks == ()
+    assert isinstance(there[-1].removals[0], Applied)
+    assert there[-1].masks == ()
 
 
 def test_when_it_is_killed_its_callers_hear_of_it_and_the_next_one_has_another(

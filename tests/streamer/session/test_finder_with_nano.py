@@ -37,10 +37,11 @@ async def test_a_rolling_ball_and_a_balloon_are_found_where_they_are_by_then(
             return made
 
         first = await go_on()
-        step = here.worker.step
+        step, encoder_calls = here.worker.step, list[int]()
 
         async def slow_step(request: StepRequest) -> StepResult:
             result = await step(request)
+            encoder_calls.append(result.encoder_calls)
             await go_on()
             return result
 
@@ -50,6 +51,7 @@ async def test_a_rolling_ball_and_a_balloon_are_found_where_they_are_by_then(
         await eventually(lambda: bool(waiting))
         made = await go_on()
         assert made.index > 16, "twice as many as are kept"
+        assert encoder_calls == [1] * (len(encoder_calls) - 1) + [2], "and one for the newest frame"
         assert (await viewer.until("ack"))["applied_to"] == "exact"
         found = [mask.mask for mask in here.session.last_result.masks]
         for label in (BALL_ID, BALLOON_ID):
