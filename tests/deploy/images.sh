@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds what tests/deploy runs, without a registry: a base of Debian's packages, the cpu image, and stand-ins
 # for coturn and Prometheus. Ten minutes and 4 GB; needs root, buildah, podman, mmdebstrap. Arguments go to the
-# build of the cpu image, as --build-arg PIP_INDEX_URL=...
+# build of the service's images, as --build-arg PIP_INDEX_URL=...
+#
+# CUDA=1 builds the cuda image, too: gigabytes of wheels from PyPI, which no run of the tests fetches by itself.
 #
 # What pip is told here, the build is told too: PIP_INDEX_URL, TORCH_INDEX, PIP_FIND_LINKS (a folder) and
 # PIP_CERT (a file). Exit code 75 (EX_TEMPFAIL): the network is at fault, and the last line says how.
@@ -34,9 +36,10 @@ try() {
     "$@" && return
     echo "once more: $1"
     "$@" 2>&1 | tee "$scratch/log" && return
-    ! lost=$(grep -m 1 -E "$is_lost" "$scratch/log") || no_network "fetching failed: $lost"
+    ! lost=$(grep -vE "$is_step" "$scratch/log" | grep -m 1 -E "$is_lost") || no_network "fetching failed: $lost"
     return 1
 }
+is_step='^(\[[0-9/]+\] )?STEP' # what the Containerfile says, as --timeout of its health check
 is_lost='Temporary failure|Failed to fetch|Unable to fetch|Could not resolve|[Cc]onnection (timed out|reset|refused|broken)|[Tt]imeout|IncompleteRead'
 is_lost+='|Max retries|Name or service not known|CERTIFICATE_VERIFY|Error 5[0-9][0-9]| 50[234] |No space left'
 
@@ -49,6 +52,8 @@ done
 if [ -f "${PIP_CERT:-}" ]; then
     printf '[global]\ncert = /run/pip.crt\n' >"$scratch/pip.conf"
     volumes+=(--volume "$PIP_CERT:/run/pip.crt:ro" --volume "$scratch/pip.conf:/etc/pip.conf:ro")
+    # buildah would hand them to the build, where they name another file or none, and pip heeds them first.
+    unset PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE
 fi
 
 if ! podman image exists "$base"; then
@@ -81,9 +86,10 @@ image() {
     [ -z "$before" ] || [ "$before" = "$after" ] || podman rmi "$before" || echo "$before is in use"
 }
 
-of_cpu=(--build-arg BASE="$base" "${arguments[@]}" "${volumes[@]}" "$@" --file deploy/Containerfile .)
-image localhost/streamer-test-build --target build-cpu "${of_cpu[@]}"
-image "localhost/streamer:$version-cpu" --target cpu "${of_cpu[@]}"
+of_service=(--build-arg BASE="$base" "${arguments[@]}" "${volumes[@]}" "$@" --file deploy/Containerfile .)
+image localhost/streamer-test-build --target build-cpu "${of_service[@]}"
+image "localhost/streamer:$version-cpu" --target cpu "${of_service[@]}"
+[ "${CUDA:-0}" != 1 ] || image "localhost/streamer:$version-cuda" --target cuda "${of_service[@]}"
 for one in coturn prometheus; do
     image "localhost/streamer-test-$one" --target "$one" --file tests/deploy/tools.Containerfile tests/deploy
 done
