@@ -52,8 +52,6 @@ done
 if [ -f "${PIP_CERT:-}" ]; then
     printf '[global]\ncert = /run/pip.crt\n' >"$scratch/pip.conf"
     volumes+=(--volume "$PIP_CERT:/run/pip.crt:ro" --volume "$scratch/pip.conf:/etc/pip.conf:ro")
-    # buildah would hand them to the build, where they name another file or none, and pip heeds them first.
-    unset PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE
 fi
 
 if ! podman image exists "$base"; then
