@@ -107,7 +107,8 @@ class Report:
             ("capture to mask", f"{latency[name]:.1f} ms", name)
             for name in (f"p{p}" for p in PERCENTILES)
         ]
-        rows.append(("model step", f"{step['p50']:.1f} ms", f"p50; p95 {step['p95']:.1f} ms"))
+        if step["p50"] is not None:  # None: the clip's end was waited for so long
+            rows.append(("model step", f"{step['p50']:.1f} ms", f"p50; p95 {step['p95']:.1f} ms"))
         rows.append(("speed", f"{self._processed_fps():.1f} fps", f"the clip has {self.fps:g}"))
         for track_id, outcome in self.streamed.prompted.items():
             place = f"on frame {self.streamed.prompted_at}"

@@ -27,7 +27,7 @@ class Stage(StrEnum):
     QUEUE = "queue"
     """Until the engine was free for it."""
     ENCODE = "encode"
-    """The image encoder of the model, for all frames of the batch."""
+    """The image encoder of the model, for all frames of the batch; none where none needed it."""
     TRACK = "track"
     """The rest of the step: prompts, memory, mask decoder, masks at the size of the frame."""
     COMPOSE = "compose"
@@ -65,7 +65,7 @@ class StepTimes:
 
     begun_s: float
     encoded_s: float
-    """The batch's frames were encoded."""
+    """The batch's frames were encoded; `begun_s` where none was."""
     ended_s: float
 
 
@@ -103,7 +103,8 @@ class Journeys:
             yield Span(Stage.RECEIVE, arrival.packets.first_s, arrival.packets.complete_s)
             yield Span(Stage.DECODE, arrival.packets.complete_s, arrival.at_s)
         yield Span(Stage.QUEUE, arrival.at_s, times.begun_s)
-        yield Span(Stage.ENCODE, times.begun_s, times.encoded_s)
+        if times.encoded_s > times.begun_s:
+            yield Span(Stage.ENCODE, times.begun_s, times.encoded_s)
         yield Span(Stage.TRACK, times.encoded_s, times.ended_s)
 
     def compose(self, pts: int) -> Span | None:

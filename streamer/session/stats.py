@@ -25,14 +25,14 @@ class Dropped(Message):
 
 
 class Percentiles(Message):
-    """Of the last frames, in milliseconds; null before the first."""
+    """Of the frames of the last five seconds, in milliseconds; null where none came so far."""
 
     p50: float | None
     p95: float | None
 
 
 class StagesMs(Message):
-    """Where the time of the last 120 frames went, stage by stage of streamer.session.journey."""
+    """Where the time of the last frames went, stage by stage of streamer.session.journey."""
 
     receive: Percentiles
     """From a frame's first packet to its last, and what held it up before the decoder."""
@@ -41,7 +41,8 @@ class StagesMs(Message):
     queue: Percentiles
     """Until the engine was free for it."""
     encode: Percentiles
-    """The image encoder of the model, for all frames of the batch."""
+    """The image encoder of the model, for all frames of the batch that needed it; null while none
+    does, as without a track."""
     track: Percentiles
     """The rest of the step: prompts, memory, mask decoder."""
     compose: Percentiles

@@ -1,24 +1,28 @@
 """Tally: what one session counts, for its viewer's stats and for the service's metrics at once."""
 
-import math
-from collections import Counter, deque
-from collections.abc import Iterable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from sam2_rt.engine import TrackState
 from streamer.session.journey import Journeys, Span, Stage, TimedStep, Way
-from streamer.session.stats import Dropped, EndToEndMs, Percentiles, StagesMs, StatsMessage
+from streamer.session.recent import Recent
+from streamer.session.stats import Dropped, EndToEndMs, StagesMs, StatsMessage
 from streamer.session.viewer import Arrival
 from streamer.telemetry.frame_trace import FrameTraces
 from streamer.telemetry.metrics import FrameDrop, Metrics
-
-_KEPT_FRAMES = 120
-"""Whose durations the viewer's percentiles are of: some seconds."""
 
 
 class Tally:
     """Counts of one session since it began."""
 
-    def __init__(self, metrics: Metrics, journeys: Journeys | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        journeys: Journeys | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """clock: by which the viewer's percentiles are of the last seconds."""
         self.received = 0
         self.processed = 0
         self.dropped: Counter[str] = Counter()
@@ -29,9 +33,9 @@ class Tally:
         """Of the stream, before this session went on with it."""
         self._states: Counter[TrackState] = Counter()
         """Tracks of the last frame, by state."""
-        self._step_s: deque[float] = deque(maxlen=_KEPT_FRAMES)
-        self._stage_s = {stage: deque[float](maxlen=_KEPT_FRAMES) for stage in Stage}
-        self._end_to_end_s = {way: deque[float](maxlen=_KEPT_FRAMES) for way in Way}
+        self._steps = Recent(clock)
+        self._stages = {stage: Recent(clock) for stage in Stage}
+        self._ways = {way: Recent(clock) for way in Way}
         self._reported = 0
         """`processed` at the last report."""
         self.traces: FrameTraces | None = None
@@ -62,7 +66,7 @@ class Tally:
         result = step.result
         self.processed += 1
         self._metrics.frames_processed.inc()
-        self._step_s.append(duration_s)
+        self._steps.add(duration_s)
         self._metrics.step_seconds.observe(duration_s)
         self._metrics.encoder_calls.inc(max(0, result.encoder_calls - self._encoder_calls))
         self._encoder_calls = result.encoder_calls
@@ -120,12 +124,12 @@ class Tally:
                 masks=self.dropped["masks"],
             ),
             fps=round(processed / elapsed_s, 2),
-            step_ms=_percentiles(self._step_s),
+            step_ms=self._steps.percentiles(),
             stages_ms=StagesMs(
-                **{s.value: _percentiles(kept) for s, kept in self._stage_s.items()}
+                **{stage.value: recent.percentiles() for stage, recent in self._stages.items()}
             ),
             end_to_end_ms=EndToEndMs(
-                **{way.value: _percentiles(kept) for way, kept in self._end_to_end_s.items()}
+                **{way.value: recent.percentiles() for way, recent in self._ways.items()}
             ),
             encoder_calls=self._encoder_calls - self._calls_before,
             tracks=self._states.total(),
@@ -135,7 +139,7 @@ class Tally:
         """A frame has a stage behind it."""
         if span is None:
             return
-        self._stage_s[span.stage].append(span.duration_s)
+        self._stages[span.stage].add(span.duration_s)
         self._metrics.stage_seconds.labels(span.stage.value).observe(span.duration_s)
         if self.traces is not None:
             self.traces.add(pts, span)
@@ -146,7 +150,7 @@ class Tally:
         if journey is None or last is None:
             return
         whole_s = max(0.0, last.ended_s - journey.begun_s)
-        self._end_to_end_s[way].append(whole_s)
+        self._ways[way].add(whole_s)
         self._metrics.end_to_end_seconds.labels(way.value).observe(whole_s)
         if way is Way.MASKS:
             age_s = max(0.0, last.ended_s - journey.arrival.at_s)
@@ -157,12 +161,3 @@ class Tally:
         for state in now.keys() | self._states.keys():
             self._metrics.tracks.labels(state.value).inc(now[state] - self._states[state])
         self._states = now
-
-
-def _percentiles(durations_s: Iterable[float]) -> Percentiles:
-    """In milliseconds."""
-    ordered = sorted(durations_s)
-    if not ordered:
-        return Percentiles(p50=None, p95=None)
-    p50, p95 = (ordered[min(math.floor(q * len(ordered)), len(ordered) - 1)] for q in (0.5, 0.95))
-    return Percentiles(p50=round(1000 * p50, 2), p95=round(1000 * p95, 2))

@@ -99,6 +99,7 @@ class FakeEngine:
             removals=removals,
             prompts=prompts,
             encoder_calls=stream.index + 1,
+            encode_s=1e-6,
         )
 
     def _take_up(self, stream: Stream, said: Prompt | Undo) -> Applied | Refused:

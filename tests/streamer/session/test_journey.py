@@ -53,6 +53,15 @@ def test_a_frame_without_packets_begins_with_its_picture():
     assert journeys.find(90).begun_s == 1.25
 
 
+def test_a_frame_that_was_not_encoded_has_no_such_stage():
+    times = StepTimes(begun_s=1.5, encoded_s=1.5, ended_s=2.0)
+    spans = list(Journeys(Clock()).step(arrival(90, packets=None), times))
+    assert [(span.stage, span.duration_s) for span in spans] == [
+        (Stage.QUEUE, 0.25),
+        (Stage.TRACK, 0.5),
+    ]
+
+
 def test_a_frame_that_was_never_stepped_or_is_too_long_ago_has_no_stage():
     journeys = Journeys(Clock())
     for pts in range(20):

@@ -17,11 +17,11 @@ def arrival(pts: int = 0) -> Arrival:
     return Arrival(Frame(pts, PLANES), 500 + pts, 1.25, Packets(1.0, 1.125))
 
 
-def result(encoder_calls: int, *states: TrackState) -> TimedStep:
+def result(encoder_calls: int, *states: TrackState, encoded_s: float = 1.75) -> TimedStep:
     mask = None
     masks = tuple(TrackMask(i + 1, s, 1.0, 1.0, mask, NO_LOGITS) for i, s in enumerate(states))
     made = StepResult(encoder_calls - 1, 0, masks, (), (), (), encoder_calls)
-    return TimedStep(made, StepTimes(begun_s=1.5, encoded_s=1.75, ended_s=2.0))
+    return TimedStep(made, StepTimes(begun_s=1.5, encoded_s=encoded_s, ended_s=2.0))
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -89,6 +89,31 @@ def test_a_viewer_is_told_where_the_time_went():
         assert value(metrics, "stage_seconds_sum", stage=stage) == pytest.approx(spent_ms / 1000)
     assert value(metrics, "end_to_end_seconds_sum", output="picture") == pytest.approx(2.0)
     assert value(metrics, "mask_age_seconds_sum") == pytest.approx(2.625 - 1.25)
+
+
+def test_frames_that_were_not_encoded_do_not_make_the_encoder_look_fast():
+    tally = Tally(metrics := Metrics())
+    tally.step(arrival(90), result(0, encoded_s=1.5), 0.75)
+    assert tally.report(elapsed_s=1.0).stages_ms.encode.p50 is None
+    tally.step(arrival(91), result(1), 0.75)
+    for pts in range(92, 96):
+        tally.step(arrival(pts), result(1, encoded_s=1.5), 0.75)
+    report = tally.report(elapsed_s=1.0)
+    assert (report.stages_ms.encode.p50, report.stages_ms.track.p50) == (250, 500)
+    assert value(metrics, "stage_seconds_count", stage="encode") == 1
+
+
+def test_a_viewer_is_told_of_the_last_seconds():
+    now_s = 10.0
+    tally = Tally(Metrics(), clock=lambda: now_s)
+    tally.step(arrival(90), result(1), 0.75)
+    tally.send_masks(90, 100)
+    now_s += 60
+    report = tally.report(elapsed_s=60)
+    assert report.step_ms.p50 is report.stages_ms.track.p50 is None
+    assert report.end_to_end_ms.masks.p50 is None
+    tally.step(arrival(91), result(2), 0.02)
+    assert tally.report(elapsed_s=1.0).step_ms.p95 == 20
 
 
 def test_a_viewer_who_takes_no_pictures_is_told_of_none():
