@@ -74,8 +74,18 @@ async def program(**settings: object) -> AsyncIterator[Program]:
         await listening
 
 
+async def let_in(url: str, stack: AsyncExitStack) -> Client:
+    """A viewer who comes again while a worker that has begun is not known to the full one yet."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await stack.enter_async_context(Client(url, grey_frames()))
+            except ServiceFull:
+                await asyncio.sleep(0.3)
+
+
 async def watching(url: str, stack: AsyncExitStack, count: int) -> list[Client]:
-    clients = [await stack.enter_async_context(Client(url, grey_frames())) for _ in range(count)]
+    clients = [await let_in(url, stack) for _ in range(count)]
     for client in clients:
         await track_something(client)
     return clients

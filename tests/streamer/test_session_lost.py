@@ -94,7 +94,7 @@ async def test_who_prompts_beside_the_viewer_is_answered_too():
         viewer, _ = await begun(here)
         answers: list[AckMessage | ErrorMessage] = []
         prompt = Prompt(2, box=(0.0, 0.0, 0.5, 0.5))
-        here.session.conversation.put(Asked(None, prompt, None, answers.append))
+        here.session.conversation.put([Asked(None, prompt, None, answers.append)])
         await lose(here, viewer, 2)
         assert [(answer.type, answer.code) for answer in answers] == [("error", "frame_lost")]
         viewer.leave()

@@ -24,6 +24,7 @@ NAMES = {Mode.REPLACE: "colour"}
 # What is seen: the video, and the masks that the page paints on it by itself.
 SHOT = """() => {
     const video = document.querySelector("#returned");
+    if (video.videoWidth === 0) return null; // for a moment, while it changes its size
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
     const pen = canvas.getContext("2d");
@@ -47,7 +48,8 @@ def write_board(path: Path) -> Path:
 
 
 async def seen(page: Page) -> Look:
-    picture = base64.b64decode(await page.evaluate(SHOT))
+    shot = await page.wait_for_function(SHOT)
+    picture = base64.b64decode(await shot.json_value())
     pixels: Rgb = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
     return look(pixels)
 
