@@ -77,10 +77,10 @@ class Link:
         """
         try:
             servers = await signalling.ice_servers()
+            link = cls(signalling, arrivals, servers)
         except BaseException:
             await signalling.end()
             raise
-        link = cls(signalling, arrivals, servers)
         try:
             await link._open(resume)
         except BaseException:
