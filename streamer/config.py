@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from streamer.fleet.deletion_cost_settings import DeletionCostSettings
 from streamer.fleet.placement import Placement
+from streamer.ice_server import IceServer
 from streamer.session.limits import LimitSettings
 from streamer.sources.source_settings import SourceSettings
 
@@ -55,31 +56,6 @@ def is_loopback(host: str) -> bool:
 
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
-
-
-class IceServer(BaseModel):
-    """A STUN or TURN server, as RTCConfiguration spells it."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    urls: str
-    username: str | None = None
-    credential: SecretStr | None = None
-
-    @property
-    def is_turn(self) -> bool:
-        """It relays, and asks for a user."""
-        return self.urls.startswith(("turn:", "turns:"))
-
-    def to_browser(self) -> dict[str, str]:
-        """As RTCPeerConnection takes it; it would take a null for a name."""
-        members = {"urls": self.urls, "username": self.username, "credential": self.password}
-        return {name: value for name, value in members.items() if value is not None}
-
-    @property
-    def password(self) -> str | None:
-        """The credential in the clear, for who has to send it."""
-        return None if self.credential is None else self.credential.get_secret_value()
 
 
 class Settings(DeletionCostSettings, LimitSettings, SourceSettings):
@@ -255,6 +231,15 @@ class Settings(DeletionCostSettings, LimitSettings, SourceSettings):
     def _check_ports(self) -> Self:
         if self.media_ports is not None and self.media_ports[0] > self.media_ports[1]:
             raise ValueError(f"media_ports {self.media_ports}: the first is above the last")
+        return self
+
+    @model_validator(mode="after")
+    def _check_ice_servers(self) -> Self:
+        if self.uses_ice_servers and any(server.is_for_browsers for server in self.ice_servers):
+            raise ValueError(
+                "ice_servers: the service itself cannot use a server by its IPv6 address: name it, "
+                "or set STREAMER_USES_ICE_SERVERS=false"
+            )
         return self
 
     @property

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from streamer.config import IceServer
 from streamer.http.placing import place
 from streamer.http.problem import Problem
 from streamer.http.refusal import (
@@ -20,6 +19,7 @@ from streamer.http.refusal import (
     require_type,
     service_of,
 )
+from streamer.ice_server import IceServer
 from streamer.picture.output import from_query
 from streamer.rtc import fragment
 from streamer.session.stay import Visit

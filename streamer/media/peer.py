@@ -22,7 +22,7 @@ import streamer.rtc.h264_encoder
 import streamer.rtc.retransmission  # noqa: F401 (all mend aiortc)
 from sam2_rt.tracking.frame import Frame
 from streamer import protocol
-from streamer.config import IceServer
+from streamer.ice_server import IceServer
 from streamer.picture.picture import FORMAT, to_frame, to_picture
 from streamer.rtc.consent import has_expired
 from streamer.rtc.fragment import MAX_CANDIDATES, Fragment, FragmentRefused, usable

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from aiortc import RTCDataChannel, RTCRtpSender
 
 from streamer import protocol
-from streamer.config import IceServer
+from streamer.ice_server import IceServer
 from streamer.media.peer import Peer
 from streamer.rtc.offer import OfferRefused
 from streamer.rtc.ports import PortRange

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from streamer.config import IceServer, Settings
+from streamer.config import Settings
+from streamer.ice_server import IceServer
 
 
 def ice_servers(settings: Settings) -> Sequence[IceServer]:

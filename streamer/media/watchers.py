@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from sam2_rt.tracking.frame import Frame
-from streamer.config import IceServer, Settings
+from streamer.config import Settings
+from streamer.ice_server import IceServer
 from streamer.masks.mask_feed import MaskFeed, Receiver
 from streamer.media import turn
 from streamer.media.peer_watcher import WatcherPeer

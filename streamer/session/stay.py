@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streamer.config import IceServer, Settings
+from streamer.config import Settings
 from streamer.http.grant import ANYBODY, Grant
+from streamer.ice_server import IceServer
 from streamer.media.peer import Peer
 from streamer.media.watchers import Watchers
 from streamer.session.resume import Teller

@@ -27,6 +27,7 @@ WRONG_VALUES = [
     {"media": {"ports": {"last": 70_000}}},
     {"media": {"reservePorts": "20000-20199"}},
     {"media": {"iceServers": [{"urls": "http://example.org"}]}},
+    {"media": {"iceServers": [{"urls": "stun://example.org"}]}},
     {"media": {"iceServers": [{"urls": "turn:example.org", "credential": "in the clear"}]}},
     {"media": {"turn": {"secret": "in the clear"}}},
     {"auth": {"mode": "none"}},

@@ -12,8 +12,8 @@ from fake_viewer import eventually
 from loopback import OtherSide
 from served import Served, serving
 
-from streamer.config import IceServer
 from streamer.http.whip import ice_links
+from streamer.ice_server import IceServer
 from streamer.rtc.fragment import CONTENT_TYPE, MAX_CANDIDATES
 
 SDP = {"Content-Type": "application/sdp"}

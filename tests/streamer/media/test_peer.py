@@ -12,7 +12,7 @@ from fake_viewer import eventually
 from loopback import Camera, OtherSide
 
 from sam2_rt.tracking.frame import Frame
-from streamer.config import IceServer
+from streamer.ice_server import IceServer
 from streamer.masks.mask_frame import MaskFrame, encode
 from streamer.media.peer import MAX_MASKS_BUFFERED_BYTES, Peer
 from streamer.picture import picture as picture_module

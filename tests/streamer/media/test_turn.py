@@ -14,6 +14,7 @@ from served import serving
 
 from streamer.client import Client, ConnectError, link
 from streamer.config import Settings
+from streamer.ice_server import IceServer
 from streamer.media import turn
 
 SERVERS = [{"urls": "stun:127.0.0.1:1"}, {"urls": "turn:127.0.0.1:1?transport=udp"}]
@@ -72,7 +73,8 @@ async def test_a_client_without_a_relay_comes_nowhere_where_it_needs_one(
     only_relays = partial(RTCConfiguration, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
     monkeypatch.setattr(link, "RTCConfiguration", only_relays)
     monkeypatch.setattr(link, "HELLO_S", 0.5)
-    pigeon = [{"urls": "carrier-pigeon:127.0.0.1"}]
+    # Of a service that knows more kinds than this client.
+    pigeon = [IceServer.model_construct(urls="carrier-pigeon:127.0.0.1")]
     async with serving(ice_servers=pigeon, uses_ice_servers=False) as served:
         with pytest.raises(ConnectError, match="no media path to it was found"):
             await Client(served.url, grey_frames()).__aenter__()
