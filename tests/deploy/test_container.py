@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -26,6 +27,9 @@ try:
 except OSError as error:
     print(errno.errorcode[error.errno])
 """
+CLOSED = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+# crun refuses hybrid control groups; runc, where it is there, takes both kinds.
+PODMAN_RUN = ["podman", *(["--runtime", "runc"] if shutil.which("runc") else []), "run"]
 LIST_PACKAGES = """
 import importlib.metadata, json
 print(json.dumps({d.name.lower(): d.version for d in importlib.metadata.distributions()}))
@@ -90,22 +94,31 @@ def image() -> str:
     return built_image()
 
 
+@pytest.fixture(scope="module")
+def cuda_image() -> str:
+    """Of who asked for it: gigabytes, which no run of the tests fetches by itself."""
+    name = os.environ.get("STREAMER_TEST_CUDA_IMAGE")
+    if name is None:
+        pytest.skip(
+            "STREAMER_TEST_CUDA_IMAGE names no image: CUDA=1 tests/deploy/images.sh builds one"
+        )
+    return name
+
+
 @contextmanager
-def run(image: str) -> Iterator[Running]:
+def run(image: str, device: str = "auto") -> Iterator[Running]:
     """With the host's network, so that a client outside reaches its media on loopback."""
     port, name = free_port(), f"streamer-test-{free_port()}"
     variables = {
         "STREAMER_HOST": "127.0.0.1",
         "STREAMER_PORT": str(port),
+        "STREAMER_DEVICE": device,
         "STREAMER_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
     given = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
-    closed = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
-    # crun refuses hybrid control groups; runc, where it is there, takes both kinds.
-    runtime = ["--runtime", "runc"] if shutil.which("runc") else []
-    command = ["podman", *runtime, "run", "--detach", "--network=host", f"--name={name}"]
-    subprocess.run([*command, *closed, *given, image], check=True, capture_output=True)
+    command = [*PODMAN_RUN, "--detach", "--network=host", f"--name={name}"]
+    subprocess.run([*command, *CLOSED, *given, image], check=True, capture_output=True)
     try:
         yield Running(f"http://127.0.0.1:{port}", name)
     finally:
@@ -174,13 +187,11 @@ def test_its_bill_of_materials_lists_what_is_in_it(running: Running):
 async def test_the_chart_s_test_gets_a_mask_from_within_the_image(image: str, running: Running):
     await healthy(running)
     program, *arguments = viewer_of_hook()["command"]
-    runtime = ["--runtime", "runc"] if shutil.which("runc") else []
     variables = {"STREAMER_URL": running.url, "STREAMER_TEST_SECONDS": "120"}
     given = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
-    closed = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp"]
-    command = ["podman", *runtime, "run", "--rm", "--network=host", f"--entrypoint={program}"]
+    command = [*PODMAN_RUN, "--rm", "--network=host", f"--entrypoint={program}", "--tmpfs=/tmp"]
     process = await asyncio.create_subprocess_exec(
-        *command, *closed, *given, image, *arguments, stdout=asyncio.subprocess.PIPE
+        *command, *CLOSED, *given, image, *arguments, stdout=asyncio.subprocess.PIPE
     )
     said, _ = await process.communicate()
     assert (process.returncode, said[:9]) == (0, b"a mask of")
@@ -224,3 +235,51 @@ def exit_code_of(container: Running) -> int:
     )
     ask = ["podman", "inspect", "--format={{.State.ExitCode}}", container.name]
     return int(subprocess.run(ask, capture_output=True, check=True).stdout)
+
+
+def ended(image: str, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a program in the closed container says, without a network and without a GPU."""
+    given = ["--env=STREAMER_HOST=127.0.0.1", "--env=STREAMER_DEVICE=cuda"]
+    command = [*PODMAN_RUN, "--rm", "--network=none", *CLOSED, *given]
+    return subprocess.run(
+        [*command, f"--entrypoint={program}", image, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_image_with_cuda_has_torch_of_the_lock_with_cuda(cuda_image: str):
+    asked = "torch.__version__, torch.version.cuda, torch.cuda.is_available()"
+    done = ended(cuda_image, "python3", "-c", f"import torch, streamer; print({asked})")
+    lock = (DEPLOY / "requirements-cuda.txt").read_text()
+    release, runtime = (
+        re.search(rf"^{name}==(\S+)", lock, re.MULTILINE)[1]
+        for name in ("torch", "nvidia-cuda-runtime")
+    )
+    assert done.returncode == 0, done.stderr
+    found, cuda, has_gpu = done.stdout.split()
+    assert found.partition("+")[0] == release
+    assert runtime.startswith(f"{cuda}.")
+    assert has_gpu == "False"
+
+
+def test_the_image_with_cuda_compiles_where_only_tmp_can_be_written(cuda_image: str):
+    source = 'extern "C" int seven() { return 7; }'
+    compile_it = f"echo '{source}' | g++ -x c++ -fopenmp -shared -fPIC -o /tmp/x.so -"
+    load_it = "import ctypes; print(ctypes.CDLL('/tmp/x.so').seven())"
+    done = ended(cuda_image, "sh", "-c", f'{compile_it} && python3 -c "{load_it}"')
+    assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
+
+
+def test_the_image_with_cuda_says_that_there_is_no_gpu_and_fails(cuda_image: str):
+    done = ended(cuda_image, "streamer", "serve")
+    assert done.returncode == 1
+    words = " ".join(done.stdout.split())
+    assert "could not be loaded: device 'cuda' is not to be had here: use cpu or auto" in words
+
+
+async def test_the_image_with_cuda_gives_masks_from_a_cpu(cuda_image: str):
+    with run(cuda_image, device="cpu") as container:
+        await healthy(container)
+        await get_a_mask(container.url)
