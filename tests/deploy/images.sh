@@ -3,7 +3,7 @@
 # for coturn and Prometheus. Ten minutes and 4 GB; needs root, buildah, podman, mmdebstrap. Arguments go to the
 # build of the service's images, as --build-arg PIP_INDEX_URL=...
 #
-# CUDA=1 builds the cuda image, too: gigabytes of wheels from PyPI, which no run of the tests fetches by itself.
+# CUDA=1 builds the cuda image, too, which no run of the tests does by itself: 3 GB of wheels, 30 GB of disk meanwhile.
 #
 # What pip is told here, the build is told too: PIP_INDEX_URL, TORCH_INDEX, PIP_FIND_LINKS (a folder) and
 # PIP_CERT (a file). Exit code 75 (EX_TEMPFAIL): the network is at fault, and the last line says how.
