@@ -123,7 +123,9 @@ def run(image: str, device: str = "auto") -> Iterator[Running]:
         yield Running(f"http://127.0.0.1:{port}", name)
     finally:
         subprocess.run(
-            ["podman", "rm", "--force", "--time=1", name], check=True, stdout=subprocess.DEVNULL
+            ["podman", "rm", "--force", "--volumes", "--time=1", name],
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
 
 
