@@ -8,10 +8,8 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from resource import RUSAGE_SELF, getrusage
-from typing import Any
 
 import aioice.ice
 import uvicorn
@@ -23,6 +21,8 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InvalidStateError
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 HOST = "127.0.0.1"
 _HELLO = {
@@ -40,17 +40,9 @@ class Echo:
         self._connections: dict[str, tuple[RTCPeerConnection, asyncio.Task[None]]] = {}
         """By path; few, as this is a tool: one for each viewer of a ramp."""
 
-    async def __call__(
-        self,
-        scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        body, has_more = b"", True
-        while has_more:
-            message = await receive()
-            body, has_more = body + message["body"], message.get("more_body", False)
+        body = await Request(scope, receive).body()
         match scope["method"], scope["path"]:
             case "POST", "/offer":
                 status, answer = 200, await self._answer(json.loads(body)["sdp"])

@@ -10,14 +10,16 @@ import random
 import re
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import uvicorn
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 _CANDIDATE: Final = re.compile(
     r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) typ host", re.IGNORECASE
@@ -138,17 +140,9 @@ class Proxy:
         self._link, self._http = link, http
         self.relays: list[Relay] = []
 
-    async def __call__(
-        self,
-        scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        body, has_more = b"", True
-        while has_more:
-            message = await receive()
-            body, has_more = body + message["body"], message.get("more_body", False)
+        body = await Request(scope, receive).body()
         self._link.repairs |= {int(kind) for kind in _REPAIR.findall(body.decode("latin1"))}
         body = _ANY_CANDIDATE.sub("", body.decode("latin1")).encode("latin1")
         query = scope["query_string"].decode()

@@ -1,31 +1,20 @@
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import torch
+from peer_agreement import TWO_CLICKS, check_agreement, frames
 
-from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.model.config import LARGE, NANO, TINY, ModelConfig
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.peer_sam2 import PeerTracker, build_peer, overrides
-from sam2_rt.tracking.frame import Frame, to_input
-from sam2_rt.tracking.prompt import Point, Prompt
-from sam2_rt.tracking.tracker import Tracker
 from seeded import SMALL_HIERA, seed_
 
-CPU = torch.device("cpu")
 SMALLEST = ModelConfig(SMALL_HIERA, image_size=64, memory_layers=1)
 
 
 @pytest.fixture(autouse=True)
 def _is_here() -> None:
     pytest.importorskip("sam2", reason="tests/sam2_rt/peer_sam2.txt is not installed")
-
-
-def frames(size: int, count: int) -> Iterator[tuple[Frame, torch.Tensor]]:
-    for picture in make_clip(3, count):
-        frame = Frame(picture.index, (picture.rgb,))
-        yield frame, to_input(frame, size, CPU, torch.float32)
 
 
 @pytest.mark.parametrize("config", [SMALLEST, ModelConfig(TINY, "2.0", image_size=128)])
@@ -46,20 +35,9 @@ def test_meta_s_package_encodes_a_frame_as_the_model_does(config: ModelConfig):
 
 @pytest.mark.parametrize("version", ["2.1", "2.0"])
 def test_the_tracker_agrees_with_meta_s_package_frame_by_frame(version: str):
-    """Two tracks over nine made-up frames: a full bank, the same seeded weights, the same masks."""
-    size, clicks = 128, [(0.4, 0.5), (0.7, 0.3)]
-    model = seed_(SAM2(ModelConfig(SMALL_HIERA, version, image_size=size)))
-    peer = PeerTracker(build_peer(model.config, model.state_dict()), clicks)
-    tracker = Tracker(model)
-    prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
-    for frame, pixels in frames(size, 9):
-        predictions = tracker.step(frame, prompts if frame.pts == 0 else ())
-        masks = peer.step(pixels)
-        ours = torch.stack([p.mask_logits for p in predictions])
-        error = (ours - masks).abs().max().item()
-        # The golden data's tolerances: a bank in bfloat16 and binarised masks are noisy.
-        assert error <= (1e-3 if frame.pts == 0 else 1e-2 if frame.pts <= 3 else 5e-2)
-        assert ((ours > 0) != (masks > 0)).float().mean() < 0.002
+    model = seed_(SAM2(ModelConfig(SMALL_HIERA, version, image_size=128)))
+    peer = PeerTracker(build_peer(model.config, model.state_dict()), TWO_CLICKS)
+    check_agreement(model, peer, TWO_CLICKS)
 
 
 def test_several_trackers_step_one_model_without_mixing():

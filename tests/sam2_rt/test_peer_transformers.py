@@ -1,13 +1,10 @@
 import pytest
 import torch
+from peer_agreement import TWO_CLICKS, check_agreement
 
-from sam2_rt.data.ball_clip import make_clip
 from sam2_rt.model.config import TINY, ModelConfig
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.peer_transformers import PeerTracker, build_peer
-from sam2_rt.tracking.frame import Frame, to_input
-from sam2_rt.tracking.prompt import Point, Prompt
-from sam2_rt.tracking.tracker import Tracker
 from seeded import SMALL_HIERA, seed_
 
 
@@ -37,18 +34,6 @@ def test_a_peer_encodes_a_frame_as_the_model_does(config: ModelConfig):
 
 @pytest.mark.parametrize("version", ["2.1", "2.0"])
 def test_the_tracker_agrees_with_the_streaming_peer(version: str):
-    """Two tracks over nine made-up frames: a full bank, the same seeded weights, the same masks."""
-    size, clicks = 128, [(0.4, 0.5), (0.7, 0.3)]
-    model = seed_(SAM2(ModelConfig(TINY, version, image_size=size)))
-    peer = PeerTracker(build_peer(model.config, model.state_dict()), clicks)
-    tracker = Tracker(model)
-    prompts = [Prompt(i, points=(Point(*click),)) for i, click in enumerate(clicks, start=1)]
-    for picture in make_clip(3, 9):
-        frame = Frame(picture.index, (picture.rgb,))
-        predictions = tracker.step(frame, prompts if picture.index == 0 else ())
-        masks = peer.step(to_input(frame, size, torch.device("cpu"), torch.float32))
-        ours = torch.stack([p.mask_logits for p in predictions])
-        error = (ours - masks).abs().max().item()
-        # The golden data's tolerances: a bank in bfloat16 and binarised masks are noisy.
-        assert error <= (1e-3 if picture.index == 0 else 1e-2 if picture.index <= 3 else 5e-2)
-        assert ((ours > 0) != (masks > 0)).float().mean() < 0.002
+    model = seed_(SAM2(ModelConfig(TINY, version, image_size=128)))
+    peer = PeerTracker(build_peer(model.config, model.state_dict()), TWO_CLICKS)
+    check_agreement(model, peer, TWO_CLICKS)
