@@ -60,7 +60,7 @@ class BrowserViewer:
         self._page = page
 
     async def begin(self, scene: Scene, token: str | None) -> None:
-        """Connects, with the service's own client.js, and waits until captures can be timed."""
+        """Connects, with the service's own client.js, and waits until captures are timed."""
         asked = {"width": scene.width, "height": scene.height, "fps": scene.fps, "token": token}
         await self._page.evaluate(
             "async (asked) => { globalThis.viewer = await BrowserViewer.begin(asked); }", asked
@@ -76,7 +76,7 @@ class BrowserViewer:
             await asyncio.sleep(_POLL_S)
         number, rtp_timestamp = seen
         (place,) = scene.places(number, 1)
-        clicked = [place.x, place.y, rtp_timestamp]
+        clicked = [place.x, place.y, number, rtp_timestamp]
         await self._page.evaluate("(clicked) => viewer.click(...clicked)", clicked)
 
     async def show(self, output: str) -> None:

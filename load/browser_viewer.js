@@ -5,6 +5,7 @@
 
 const ROWS = 8; // of the number in a picture, as load/picture_code.py draws it
 const BITS = 10;
+const CLOSE_MS = 5; // frames are 33 apart
 
 /** The number in a picture; null where something else is seen. @param {HTMLVideoElement} video */
 function numberIn(video) {
@@ -36,6 +37,7 @@ class BrowserViewer {
   #encodedMs = new Map(); // by RTP timestamp: when the frame left the encoder
   #masks = []; // [RTP timestamp, when they came, whether all objects were in sight]
   #pictures = []; // [RTP timestamp of the frame as it was sent, when it was shown]
+  #numbers = new Map(); // by the number in the picture: when it was last captured, until the click
   #numSent = 0;
   #newestRtp = 0; // of what was sent
   #expected = null; // {after, beganMs, found, resolve} of recovers()
@@ -70,7 +72,10 @@ class BrowserViewer {
     if (!canTell) throw new Error("this browser does not tell which frames it sends");
     this.#play(this.#own, stream);
     this.#play(this.#returned, this.#client.returned);
-    this.#watch(this.#own, ({ captureTime }) => this.#clock.show(captureTime, captureTime));
+    this.#watch(this.#own, ({ captureTime }) => {
+      this.#clock.show(captureTime, captureTime);
+      this.#numbers?.set(numberIn(this.#own), captureTime);
+    });
     this.#watch(this.#returned, ({ rtpTimestamp }) => {
       const inRtp = this.#client.sentTimestamp(rtpTimestamp);
       if (inRtp === null) return;
@@ -123,10 +128,10 @@ class BrowserViewer {
     return [found.mask, found.picture];
   }
 
-  /** Whether it is known when frames were captured. */
+  /** Whether it is known, for good, when frames were captured. */
   get isReady() {
     if (this.#lost !== null) throw new Error(`the session ended: ${this.#lost}`);
-    return this.#clock.isKnown;
+    return this.#clock.isSettled;
   }
 
   /** The number in a returned picture and the frame that it was: [number, RTP timestamp] | null. */
@@ -140,8 +145,14 @@ class BrowserViewer {
     });
   }
 
-  /** Begins a track in that frame. */
-  click(x, y, rtpTimestamp) {
+  /**
+   * Begins a track in the frame of that number, by which it is known when it was captured: the clock
+   * has to say the same.
+   */
+  click(x, y, number, rtpTimestamp) {
+    const wrongMs = this.#clock.captureMs(rtpTimestamp) - this.#numbers.get(number);
+    if (!(Math.abs(wrongMs) < CLOSE_MS)) throw new Error(`captures are timed ${wrongMs} ms wrong`);
+    this.#numbers = null; // reading it costs time
     return this.#client.prompt({ trackId: 1, points: [[x, y, 1]], rtpTimestamp });
   }
 

@@ -110,8 +110,8 @@ def sine_position_1d(position: Tensor, dim: int) -> Tensor:
     return torch.cat([phase.sin(), phase.cos()], dim=-1)
 
 
-def axial_rotation(dim: int, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the rotary angles of a square grid, row by row: two of [side², dim / 2].
+def axial_rotation(dim: int, side: int, device: torch.device) -> Tensor:
+    """Cosine and sine of the rotary angles of a square grid, row by row: [side², dim / 2, 2].
 
     The first half of the pairs turns with x, the second with y (RoPE for vision, arXiv 2403.13298).
     """
@@ -119,16 +119,24 @@ def axial_rotation(dim: int, side: int, device: torch.device) -> tuple[Tensor, T
     place = torch.arange(side * side, device=device)
     x, y = (place % side).float(), (place // side).float()
     angle = torch.cat([x[:, None] * frequency, y[:, None] * frequency], dim=-1)
-    return angle.cos(), angle.sin()
+    return torch.stack([angle.cos(), angle.sin()], dim=-1)
 
 
-def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turns neighbouring channels as pairs, in float32: x [..., N, dim], rotation [N, r / 2].
+def rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Turns neighbouring channels as pairs, in float32: x [..., N, dim], rotation [N, r / 2, 2].
 
     Channels beyond the first r are left as they are.
     """
-    cos, sin = rotation
-    turning, still = x[..., : 2 * cos.shape[-1]], x[..., 2 * cos.shape[-1] :]
-    a, b = turning.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2).to(x.dtype)
+    width = 2 * rotation.shape[-2]
+    turning, still = x[..., :width], x[..., width:]
+    pairs = turning.float().unflatten(-1, (-1, 2))
+    turned = _turn(pairs, rotation).flatten(-2).to(x.dtype)
     return turned if still.shape[-1] == 0 else torch.cat([turned, still], dim=-1)
+
+
+def _turn(pairs: Tensor, rotation: Tensor) -> Tensor:
+    """Both [..., 2]. As complex numbers a pass over memory, a tenth of the time of real ones."""
+    if torch.compiler.is_compiling():  # it fuses real ones, and writes no code for complex ones
+        (a, b), (cos, sin) = pairs.unbind(-1), rotation.unbind(-1)
+        return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    return torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(rotation))

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from sam2_rt.model.config import ModelConfig
 from sam2_rt.model.layers import axial_rotation, rotate
 
-Rotation = tuple[Tensor, Tensor]
-
 
 class MemoryTokens(NamedTuple):
     """The keys and values of a batch of tracks: spatial tokens first, then those of pointers."""
@@ -35,8 +33,7 @@ class MemoryTokens(NamedTuple):
 class MemoryAttention(nn.Module):
     """A stack of self-attention over the frame and cross-attention into the memories."""
 
-    cos: Tensor
-    sin: Tensor
+    angles: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -45,9 +42,8 @@ class MemoryAttention(nn.Module):
         )
         self.norm = nn.LayerNorm(config.dim)
         self.rotary_dim = config.rotary_dim
-        # Of the last size; buffers, so that a compiled graph finds them by name.
-        self.register_buffer("cos", torch.zeros(0, 0), persistent=False)
-        self.register_buffer("sin", torch.zeros(0, 0), persistent=False)
+        # Of the last size; a buffer, so that a compiled graph finds it by name.
+        self.register_buffer("angles", torch.zeros(0, 0, 2), persistent=False)
 
     def forward(self, feature: Tensor, position: Tensor, memories: MemoryTokens) -> Tensor:
         """feature [F or B, N, dim], position [N, dim] (sine), memories of B -> [B, N, dim]
@@ -60,15 +56,18 @@ class MemoryAttention(nn.Module):
             x = layer(x, memories, rotation)
         return self.norm(x)
 
-    def rotation(self, feature: Tensor) -> Rotation:
-        """The rotary angles of the feature's square grid, made anew when its size changes."""
+    def rotation(self, feature: Tensor) -> Tensor:
+        """The rotary angles of the feature's square grid, made anew when its size changes.
+
+        feature [..., N, dim] -> [N, rotary_dim / 2, 2]
+        """
         num_places = feature.shape[-2]
-        if len(self.cos) != num_places or self.cos.device != feature.device:
+        if len(self.angles) != num_places or self.angles.device != feature.device:
             side = round(num_places**0.5)
             assert side * side == num_places, f"{num_places} places are no square grid"
             with torch.inference_mode(mode=False):  # training may come next and needs it
-                self.cos, self.sin = axial_rotation(self.rotary_dim, side, feature.device)
-        return self.cos, self.sin
+                self.angles = axial_rotation(self.rotary_dim, side, feature.device)
+        return self.angles
 
 
 class MemoryAttentionLayer(nn.Module):
@@ -85,7 +84,7 @@ class MemoryAttentionLayer(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.norm3 = nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
+    def forward(self, x: Tensor, memories: MemoryTokens, rotation: Tensor) -> Tensor:
         """x [F or B, N, dim] -> [B, N, dim]"""
         x = memories.rows(x + self.self_attn.over_frame(self.norm1(x), rotation))
         x = x + self.cross_attn_image.over_memories(self.norm2(x), memories, rotation)
@@ -104,12 +103,12 @@ class RotaryAttention(nn.Module):
         self.v_proj = nn.Linear(kv_dim, inner)
         self.out_proj = nn.Linear(inner, dim)
 
-    def over_frame(self, x: Tensor, rotation: Rotation) -> Tensor:
+    def over_frame(self, x: Tensor, rotation: Tensor) -> Tensor:
         """x [B, N, dim] attends to itself."""
         q, k = (rotate(self._heads(proj(x)), rotation) for proj in (self.q_proj, self.k_proj))
         return self._attend(q, k, self._heads(self.v_proj(x)), None)
 
-    def over_memories(self, x: Tensor, memories: MemoryTokens, rotation: Rotation) -> Tensor:
+    def over_memories(self, x: Tensor, memories: MemoryTokens, rotation: Tensor) -> Tensor:
         """x [1 or B, N, dim] attends to all memories, whose grids are rotated like the frame's."""
         q = rotate(self._heads(self.q_proj(x)), rotation).expand(len(memories.tokens), -1, -1, -1)
         k = self._heads(self.k_proj(memories.tokens + memories.position))

@@ -10,6 +10,7 @@
 const TICKS_PER_MS = 90; // RTP's clock of video: 90 kHz (RFC 3551)
 const KEPT = 90; // frames of either kind: three seconds
 const STEP = 15; // frames between two looks; the first comes after as many
+const UNSEEN = 15; // frames sent since one was shown, after which what was shown is of the past
 const PATIENCE = 60; // frames after which the rough value has to do, where distances say nothing
 const ENOUGH = 150; // frames after which it stays as it is
 const EARLY_MS = 60; // how far below the rough value it may be: a screen shows late
@@ -40,7 +41,8 @@ export class SentClock {
   /** @type {{rtp: number, ms: number} | null} */
   #last = null; // the newest timestamp, unwrapped
 
-  #count = 0; // of frames that were encoded
+  #count = 0; // of frames that were encoded while frames were shown
+  #unseen = 0; // of those since the last that was shown
 
   /** @returns {boolean} */
   get isKnown() {
@@ -58,6 +60,7 @@ export class SentClock {
    * @param {number} atMs when, on the clock of performance.now()
    */
   show(captureMs, atMs) {
+    this.#unseen = 0;
     keep(this.#frames, captureMs);
     this.#lag = Math.min(this.#lag, atMs - captureMs);
   }
@@ -70,6 +73,11 @@ export class SentClock {
   send(rtp, atMs) {
     const ms = this.#unwrap(rtp);
     this.#last = { rtp, ms };
+    this.#unseen += 1;
+    if (this.#unseen > UNSEEN) {
+      this.#forget(); // the page is hidden, or shows another picture
+      return;
+    }
     keep(this.#sent, ms);
     this.#lead = Math.min(this.#lead, atMs - ms);
     this.#count += 1;
@@ -101,6 +109,11 @@ export class SentClock {
     // Clocks drift apart over hours.
     if (this.offsetMs !== null) this.offsetMs += DRIFT * (wantedMs - nearest.captureMs);
     return nearest;
+  }
+
+  /** Frames of now fit those of the past wherever the little that is left of both overlaps. */
+  #forget() {
+    [this.#frames, this.#sent, this.#count] = [[], [], 0];
   }
 
   #calibrate() {

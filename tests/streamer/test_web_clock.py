@@ -57,3 +57,33 @@ async def test_frames_are_known_by_their_uneven_distances_or_else_by_when_they_l
         assert settled is (jitter_ms > 0)
     if outcome == "one off":
         assert found == pytest.approx(captured[20] + 33)
+
+
+HIDDEN = """async ({ captured, shownFor, lateMs, back }) => {
+    const { SentClock } = await import("/web/sent_clock.js");
+    const clock = new SentClock();
+    captured.forEach((ms, at) => {
+        if (at < shownFor || at >= back) clock.show(ms, ms + 9);
+        clock.send(90 * Math.floor(ms), ms + lateMs);
+    });
+    const frames = captured.map((ms) => ({ captureMs: ms, ms }));
+    const last = captured[captured.length - 1];
+    return [clock.isSettled, clock.find(90 * Math.floor(last), frames)?.ms - last];
+}"""
+
+
+@pytest.mark.parametrize("back", [160, 100], ids=["never seen again", "seen again"])
+@pytest.mark.parametrize("shown_for", [62, 75])
+async def test_a_page_that_is_hidden_while_frames_are_sent_spoils_no_clock(
+    browser: Browser, shown_for: int, back: int
+):
+    random = np.random.default_rng(5)
+    captured = 1000 + np.arange(160) * 100 / 3 + 0.7 * random.random(160)  # as even as a camera is
+    async with serving() as served:
+        page = await browser.new_page()
+        await page.goto(f"{served.url}/livez")
+        told = {"captured": captured.tolist(), "shownFor": shown_for, "lateMs": 6, "back": back}
+        settled, off_ms = await page.evaluate(HIDDEN, told)
+        await page.close()
+    assert off_ms == pytest.approx(0, abs=1)
+    assert not settled, "three seconds of both are still to come"

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from golden_data import assert_near, golden
@@ -27,17 +28,35 @@ def test_the_sine_position_of_pointers_is_the_official_one():
 
 
 def test_the_rotary_angles_are_the_official_ones():
-    cos, sin = axial_rotation(256, 4, CPU)
+    cos, sin = axial_rotation(256, 4, CPU).unbind(-1)
     # The official table orders a grid cell's frequencies as x then y, like ours.
     assert_near(cos, MODULES["rope_4x4.real"])
     assert_near(sin, MODULES["rope_4x4.imag"])
 
 
-def test_rotating_is_the_complex_product():
-    x = torch.randn(2, 16, 256)
-    cos, sin = axial_rotation(256, 4, CPU)
-    product = torch.view_as_complex(x.unflatten(-1, (-1, 2))) * torch.complex(cos, sin)
-    torch.testing.assert_close(rotate(x, (cos, sin)), torch.view_as_real(product).flatten(-2))
+@pytest.mark.parametrize("turned", [256, 192])
+def test_rotating_turns_each_pair_of_channels_by_its_angle(turned: int):
+    x, rotation = torch.randn(2, 16, 256), axial_rotation(turned, 4, CPU)
+    out, (cos, sin) = rotate(x, rotation), rotation.unbind(-1)
+    even, odd = x[..., :turned:2], x[..., 1:turned:2]
+    torch.testing.assert_close(out[..., :turned:2], even * cos - odd * sin)
+    torch.testing.assert_close(out[..., 1:turned:2], even * sin + odd * cos)
+    torch.testing.assert_close(out[..., turned:], x[..., turned:])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_compiled_rotation_is_the_same_without_complex_numbers(dtype: torch.dtype):
+    x, rotation = torch.randn(2, 16, 64).to(dtype), axial_rotation(64, 4, CPU)
+    graphs: list[torch.fx.GraphModule] = []
+
+    def look(graph: torch.fx.GraphModule, _: object) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    compiled = torch.compile(rotate, backend=look, fullgraph=True)
+    torch.testing.assert_close(compiled(x, rotation), rotate(x, rotation))
+    assert len(graphs) == 1
+    assert "complex" not in graphs[0].code
 
 
 def test_normalisation_runs_over_channels():

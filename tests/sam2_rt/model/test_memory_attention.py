@@ -64,5 +64,5 @@ def test_training_may_follow_inference():
 
 
 def test_the_rotation_follows_the_grid(tiny: SAM2):
-    assert tiny.memory_attention.rotation(torch.zeros(1, 64, 256))[0].shape == (64, 128)
-    assert tiny.memory_attention.rotation(torch.zeros(1, 256, 256))[0].shape == (256, 128)
+    assert tiny.memory_attention.rotation(torch.zeros(1, 64, 256)).shape == (64, 128, 2)
+    assert tiny.memory_attention.rotation(torch.zeros(1, 256, 256)).shape == (256, 128, 2)
