@@ -76,7 +76,7 @@ class BrowserViewer:
             await asyncio.sleep(_POLL_S)
         number, rtp_timestamp = seen
         (place,) = scene.places(number, 1)
-        clicked = [place.x, place.y, number, rtp_timestamp]
+        clicked = [place.x, place.y, rtp_timestamp]
         await self._page.evaluate("(clicked) => viewer.click(...clicked)", clicked)
 
     async def show(self, output: str) -> None:

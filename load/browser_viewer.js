@@ -6,6 +6,7 @@
 const ROWS = 8; // of the number in a picture, as load/picture_code.py draws it
 const BITS = 10;
 const CLOSE_MS = 5; // frames are 33 apart
+const ROUND_MS = 1500; // less than a film takes to come round to the same number
 
 /** The number in a picture; null where something else is seen. @param {HTMLVideoElement} video */
 function numberIn(video) {
@@ -37,7 +38,8 @@ class BrowserViewer {
   #encodedMs = new Map(); // by RTP timestamp: when the frame left the encoder
   #masks = []; // [RTP timestamp, when they came, whether all objects were in sight]
   #pictures = []; // [RTP timestamp of the frame as it was sent, when it was shown]
-  #numbers = new Map(); // by the number in the picture: when it was last captured, until the click
+  /** @type {Map<number | null, number> | null} */
+  #numbers = new Map(); // when the picture of a number was last captured; null after the click
   #numSent = 0;
   #newestRtp = 0; // of what was sent
   #expected = null; // {after, beganMs, found, resolve} of recovers()
@@ -134,25 +136,28 @@ class BrowserViewer {
     return this.#clock.isSettled;
   }
 
-  /** The number in a returned picture and the frame that it was: [number, RTP timestamp] | null. */
+  /**
+   * The number in a returned picture and the frame that it was: [number, RTP timestamp] | null.
+   * By its number it is known when it was captured: the clock has to say the same.
+   */
   look() {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#returned.requestVideoFrameCallback((_, { rtpTimestamp }) => {
         const inRtp = this.#client.sentTimestamp(rtpTimestamp);
         const number = numberIn(this.#returned);
-        resolve(inRtp === null || number === null ? null : [number, inRtp]);
+        const capturedMs = this.#numbers.get(number) ?? -Infinity;
+        const wasSeen = capturedMs > performance.now() - ROUND_MS; // not all are
+        if (inRtp === null || number === null || !wasSeen) return resolve(null);
+        const wrongMs = this.#clock.captureMs(inRtp) - capturedMs;
+        if (Math.abs(wrongMs) < CLOSE_MS) return resolve([number, inRtp]);
+        reject(new Error(`captures are timed ${wrongMs} ms wrong`));
       });
     });
   }
 
-  /**
-   * Begins a track in the frame of that number, by which it is known when it was captured: the clock
-   * has to say the same.
-   */
-  click(x, y, number, rtpTimestamp) {
-    const wrongMs = this.#clock.captureMs(rtpTimestamp) - this.#numbers.get(number);
-    if (!(Math.abs(wrongMs) < CLOSE_MS)) throw new Error(`captures are timed ${wrongMs} ms wrong`);
-    this.#numbers = null; // reading it costs time
+  /** Begins a track in that frame. */
+  click(x, y, rtpTimestamp) {
+    this.#numbers = null; // reading them costs time
     return this.#client.prompt({ trackId: 1, points: [[x, y, 1]], rtpTimestamp });
   }
 

@@ -198,7 +198,8 @@ def row(done: Ramp) -> str:
         cells += [f"{number:.1f}" for number in numbers[2:]]
         cells.append(f"{held.in_sight:.2f}")
         late_ms, cores = (echo.picture_p95_ms, echo.cores) if echo else (math.nan, math.nan)
-        cells.append(f"{held.picture_p95_ms:.0f} ({held.picture_p95_ms / late_ms:.2f})")
+        picture = f"{held.picture_p95_ms:.0f} ({held.picture_p95_ms / late_ms:.2f})"
+        cells.append(picture if held.picture_fps else "")
         cells.append(f"{held.cores:.2f} ({held.cores / cores:.2f})")
     return f"| {' | '.join((*cells, done.end))} |"
 

@@ -3,6 +3,7 @@ import csv
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -105,6 +106,9 @@ def test_the_row_fits_the_table_of_results():
     (header,) = [line for line in RESULTS.read_text().splitlines() if "ended by" in line]
     # The commit and what the machine did beside it are written by hand.
     assert len(header.strip("|").split("|")) == len(cells) + 1
+    unseen = replace(levels[0], picture_p50_ms=math.inf, picture_p95_ms=math.inf, picture_fps=0)
+    masks = row(replace(done, levels=(unseen,))).strip("|").split("|")
+    assert [cell.strip() for cell in masks[-3:]] == ["", "0.50 (2.50)", "budget"]
     none = Ramp(plan("", budget_ms=1), (level(1, 40),), End.BUDGET)
     assert len(row(none).strip("|").split("|")) == len(cells)
 
