@@ -7,6 +7,7 @@ import torch
 from sam2_rt.fault import EngineLost
 from sam2_rt.graphs import CudaRecorder, RecordedGraphs, as_it_is
 from sam2_rt.model.download import caches
+from sam2_rt.model.packed_conv import pack
 from sam2_rt.model.sam2 import SAM2
 from sam2_rt.packages import Packages
 from sam2_rt.tracking.buckets import Buckets
@@ -26,7 +27,7 @@ RECORDED_ROWS: Final = 8
 def calls_of(
     model: SAM2, compiled_rows: int, max_conditioning: int, recorded_rows: int = RECORDED_ROWS
 ) -> Calls:
-    """The model as it is, or made ready for batches up to so many rows.
+    """The model as it is, packed for a CPU, or made ready for batches up to so many rows.
 
     compiled_rows: ahead of time, a power of two; 0: none. On a GPU what is compiled is recorded as
     CUDA graphs too, and the model as it is for recorded_rows where nothing is compiled; 0: none.
@@ -35,6 +36,7 @@ def calls_of(
     is_recorded = device.type == "cuda" and recorded_rows > 0
     rows = rows_of_a_batch(device.type, compiled_rows, recorded_rows)
     if rows == 0:
+        pack(model)  # on a CPU; a compiler packs for itself
         return Calls(model)
     prepare: Prepare = as_it_is
     if compiled_rows > 0:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
 
 from sam2_rt.bench.stages import STEP, Call, Timer
 from sam2_rt.model.sam2 import SAM2
@@ -53,13 +53,15 @@ def _limit(flops: int, ms: float, least_s: float) -> Limit:
 
 def count_flops(call: Call) -> int:
     """Of products and convolutions; what is done to single numbers is not counted."""
-    # The kernel of attention on a CPU is not in torch's own list (2.13).
-    on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001 its only name
+    # The kernels of a CPU are not in torch's own list (2.13); these are their only names.
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001
+    convolution = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001
+    on_cpu = {attention: _attention_flops, convolution: _convolution_flops}
     # In inference mode some products reach the counter whole and uncounted.
     with (
         torch.inference_mode(mode=False),
         torch.no_grad(),
-        FlopCounterMode(display=False, custom_mapping={on_cpu: _attention_flops}) as counter,
+        FlopCounterMode(display=False, custom_mapping=on_cpu) as counter,
     ):
         call()
     return int(counter.get_total_flops())
@@ -69,6 +71,12 @@ def _attention_flops(
     query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object
 ) -> int:
     return int(sdpa_flop_count(query, key, value))
+
+
+def _convolution_flops(
+    x: torch.Size, weight: torch.Size, *_: object, out_shape: torch.Size, **__: object
+) -> int:
+    return int(conv_flop_count(list(x), list(weight), list(out_shape)))
 
 
 def matrix_rate(timer: Timer, dtype: torch.dtype) -> float:

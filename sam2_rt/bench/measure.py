@@ -32,9 +32,9 @@ def measure(wanted: Wanted) -> None:
     zoo.cast(zoo.fold(sam2), dtype_of(wanted.dtype, device))
     size, timer = sam2.config.image_size, Timer(device, wanted.counts_processor)
     with torch.inference_mode():
+        calls = calls_of(sam2, wanted.compiled_rows, TrackerConfig().max_conditioning)
         stage_calls = stages(sam2, wanted.tracks)
         stages_ms = time_stages(stage_calls, timer)
-        calls = calls_of(sam2, wanted.compiled_rows, TrackerConfig().max_conditioning)
         calls.warm_up()
         clicks = clicks_of(wanted.tracks)
         steps = time_steps(calls, wanted, {peer: begin(clicks) for peer, begin in peers.items()})

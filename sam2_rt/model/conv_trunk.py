@@ -49,7 +49,7 @@ class ConvNorm(nn.Module):
 
     def __init__(self, inner: int, outer: int, stride: int = 1, *, has_relu: bool = True) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inner, outer, 3, stride, padding=1, bias=False)
+        self.conv: nn.Module = nn.Conv2d(inner, outer, 3, stride, padding=1, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outer)
         self.has_relu = has_relu
 
@@ -58,9 +58,14 @@ class ConvNorm(nn.Module):
         x = self.norm(self.conv(x))
         return x.relu_() if self.has_relu else x
 
+    @property
+    def is_folded(self) -> bool:
+        """Nothing stands between the convolution and the ReLU."""
+        return isinstance(self.norm, nn.Identity)
+
     def fold(self) -> None:
         """Puts the normalisation's running statistics into the convolution."""
-        if isinstance(self.norm, nn.BatchNorm2d):
+        if isinstance(self.norm, nn.BatchNorm2d) and isinstance(self.conv, nn.Conv2d):
             self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
             self.norm = nn.Identity()
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from sam2_rt.fault import EngineLost
+from sam2_rt.model.packed_conv import PackedConv
 from sam2_rt.placement import (
     DEFAULT_TRACKS,
     MAX_POOL_TRACKS,
@@ -19,11 +20,13 @@ from sam2_rt.tracking.tracker import TrackerConfig
 from small_model import small_model
 
 
-def test_nothing_is_compiled_unless_asked():
-    model = small_model()
-    assert type(calls_of(model, 0, 4)) is Calls
-    shaped = calls_of(model, 4, 4)
+def test_nothing_is_compiled_unless_asked_and_then_weights_are_packed_for_a_cpu():
+    packed, plain = small_model(), small_model()
+    assert type(calls_of(packed, 0, 4)) is Calls
+    assert any(isinstance(module, PackedConv) for module in packed.modules())
+    shaped = calls_of(plain, 4, 4)
     assert isinstance(shaped, ShapedCalls)
+    assert not any(isinstance(module, PackedConv) for module in plain.modules())
     assert shaped.buckets.counts == (1, 2, 4)
 
 

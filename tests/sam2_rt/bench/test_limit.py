@@ -4,6 +4,7 @@ import torch
 from sam2_rt.bench.limit import SIDES, count_flops, limits, matrix_rate
 from sam2_rt.bench.stages import ATTENTION, STEP, Timer, stages
 from sam2_rt.model import zoo
+from sam2_rt.model.packed_conv import PackedConv
 
 TIMER = Timer(torch.device("cpu"))
 
@@ -23,6 +24,14 @@ def test_attention_is_counted_on_a_cpu_too(mask: torch.Tensor | None):
     q, k = torch.randn(2, 3, 32, 8), torch.randn(2, 3, 64, 8)
     attend = torch.nn.functional.scaled_dot_product_attention
     assert count_flops(lambda: attend(q, k, k, attn_mask=mask)) == 2 * (2 * 2 * 3 * 32 * 64 * 8)
+
+
+@torch.inference_mode()
+def test_a_packed_convolution_is_counted_as_the_plain_one():
+    x, conv = torch.randn(2, 16, 10, 10), torch.nn.Conv2d(16, 8, 3, padding=1)
+    packed = PackedConv(conv)
+    assert count_flops(lambda: conv(x)) == 2 * (2 * 100 * 8 * 16 * 9)
+    assert count_flops(lambda: packed(x)) == 2 * (2 * 100 * 8 * 16 * 9)
 
 
 def test_operations_are_counted_of_models_that_run_in_inference_mode():
