@@ -23,14 +23,14 @@ class Agreement:
                 self.ious.append(region_similarity(mask, other))
 
     @property
-    def mean(self) -> float:
-        """Over objects and frames; NaN if no frame had a mask."""
-        return float(np.mean(self.ious))
+    def mean(self) -> float | None:
+        """Over objects and frames; None if no frame had a mask."""
+        return float(np.mean(self.ious)) if self.ious else None
 
     @property
-    def median(self) -> float:
+    def median(self) -> float | None:
         """Likewise: a track that one of the two loses does not outweigh the others."""
-        return float(np.median(self.ious))
+        return float(np.median(self.ious)) if self.ious else None
 
 
 class Twins:

@@ -88,7 +88,10 @@ def arithmetic(report: Report, source: Source) -> None:
     shown = show_vos(results, f"{report.subject.name} in bfloat16")
     numbers = (Number("mean IoU", agreement.mean), Number("median IoU", agreement.median))
     report.tell("bfloat16 beside float32", shown._replace(numbers=shown.numbers + numbers))
-    report.note(f"IoU with float32: mean {agreement.mean:.4f}, median {agreement.median:.4f}")
+    if agreement.mean is None or agreement.median is None:
+        report.note("IoU with float32: neither had a mask in any frame")
+    else:
+        report.note(f"IoU with float32: mean {agreement.mean:.4f}, median {agreement.median:.4f}")
 
 
 def image(report: Report, data: Path | None, scenes: Scenes) -> None:

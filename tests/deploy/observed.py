@@ -124,13 +124,16 @@ def prometheus(target: str, folder: Path) -> Iterator[str]:
 
 
 def _await_samples(url: str) -> None:
-    while True:
-        try:
-            if any(value(url, "count_over_time(streamer_ready[1m]) > 2")):
-                return
-        except httpx.TransportError:  # it does not listen yet
-            pass
+    while not _is_ready(url) or not any(value(url, "count_over_time(streamer_ready[1m]) > 2")):
         time.sleep(0.2)
+
+
+def _is_ready(url: str) -> bool:
+    """Whether it answers questions: while it starts it says 503, or does not listen."""
+    try:
+        return httpx.get(f"{url}/-/ready", verify=_NO_TLS).is_success
+    except httpx.TransportError:
+        return False
 
 
 def value(url: str, expression: str, at_s: float | None = None) -> list[object]:

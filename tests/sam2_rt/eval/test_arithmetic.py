@@ -40,6 +40,12 @@ def test_agreement_is_iou_where_either_has_a_mask():
     assert agreement.median == 0.5
 
 
+def test_no_mask_at_all_agrees_with_nothing():
+    agreement = Agreement()
+    agreement.watch(masks(0), masks(0))
+    assert (agreement.mean, agreement.median) == (None, None)
+
+
 def test_twins_are_told_the_same_and_the_first_one_is_heard():
     agreement, first, second = Agreement(), Fixed(masks(2)), Fixed(masks(4))
     twins = Twins(first, second, agreement)
